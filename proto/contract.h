@@ -1,0 +1,92 @@
+/* proto/contract.h -- what the supervisor and its children have agreed on: roles, environment names,
+ * endpoints, exit codes and time-outs. Each number stands here and nowhere else; time-outs that contain each
+ * other are written so. */
+#ifndef PROTO_CONTRACT_H
+#define PROTO_CONTRACT_H
+
+#include <stdint.h>
+
+/* Bits, so that a message's row can name a set of senders. */
+enum role {
+    SUPERVISOR = 1u << 0,
+    WATCHER = 1u << 1,
+    WORKER = 1u << 2,
+    GATEWAY = 1u << 3,
+    EXPORTER = 1u << 4,
+    CONTROL = 1u << 5 /* packetctl, through the control socket */
+};
+
+/* "watcher", "packet-gateway", ...; "?" for a value that is no single role. */
+const char *role_name(unsigned role);
+
+/* ---- endpoints: file names in the runtime directory (0700)
+ * ------------------------------------------------------- */
+#define ENDPOINT_BUS     "bus.sock"     /* supervisor listens; every child connects */
+#define ENDPOINT_CONTROL "control.sock" /* supervisor listens; packetctl connects */
+#define ENDPOINT_JOBS    "jobs.sock"    /* watcher listens; workers connect */
+#define ENDPOINT_CALLS   "calls.sock"   /* packet-gateway listens; workers connect */
+#define ENDPOINT_CREDENTIALS                                                                                 \
+    "credentials.sock" /* packet-gateway listens; only the watcher connects (design 12.5) */
+
+/* ---- environment of a child: these names, the options below and nothing inherited but PATH, HOME, TZ and
+ * the proxies */
+#define ENV_ROLE           "PROVIDER_PACKET_ROLE"
+#define ENV_SLOT           "PROVIDER_PACKET_SLOT"
+#define ENV_INCARNATION    "PROVIDER_PACKET_INCARNATION"
+#define ENV_SUPERVISOR_PID "PROVIDER_PACKET_SUPERVISOR_PID"
+#define ENV_RUNTIME_DIR    "PROVIDER_PACKET_RUNTIME_DIR"
+#define ENV_OPTION_PREFIX                                                                                    \
+    "PROVIDER_PACKET_OPT_" /* + the flag's name, '-' as '_': PROVIDER_PACKET_OPT_packet_url */
+
+/* ---- time-outs, milliseconds
+ * ---------------------------------------------------------------------------------------- */
+#define BEAT_EVERY_MS       1000                /* each child beats from its work loop */
+#define BEAT_MISSED_MS      (5 * BEAT_EVERY_MS) /* silent this long: SIGABRT */
+#define ABORT_TO_KILL_MS    2000                /* time for the backtrace, then SIGKILL */
+#define START_DEADLINE_MS   10000               /* fork to READY */
+#define STARTED_DEADLINE_MS 1000                /* JOB to STARTED (design 12.17) */
+#define JOB_MOVE_MS         10000 /* the worker's own thinking time for one move (design 12.7) */
+#define PACKET_CALL_MS      30000 /* one HTTP request to Packet, whole (packet C-9) */
+#define KUBE_CALL_MS        30000 /* one HTTP request to Kubernetes that is no watch (kubernetes 51) */
+#define JOB_WALL_MS         (4 * (PACKET_CALL_MS + KUBE_CALL_MS)) /* a job longer than this is ended by an answer */
+#define STOP_WORKERS_MS     15000                                 /* ordered stop: running jobs may end */
+#define STOP_REST_MS        5000                                  /* then the watcher and the gateway */
+#define STOP_ALL_MS         (STOP_WORKERS_MS + STOP_REST_MS + 5000) /* below 30 s (gardener 66) */
+#define EPOCH_CLOSE_MS      5000 /* the gateway must close an epoch within this, or is ended itself */
+
+/* ---- open attempts (design 12.2), seconds of wall clock
+ * -------------------------------------------------------------- */
+#define ATTEMPT_SEND_S                                                                                       \
+    60 /* an intent older than this may not be sent any more: the worker and the gateway both refuse */
+#define ATTEMPT_SETTLE_S                                                                                     \
+    150 /* after the last moment it could have been sent, a request may still arrive this much later */
+#define ATTEMPT_LISTS_S 10 /* the two complete lists without it lie at least this far apart */
+
+/* ---- exit codes
+ * ------------------------------------------------------------------------------------------------------- */
+/*   code NAME            sentence (what happened and what to do) */
+#define EXIT_CODES(X)                                                                                        \
+    X(0, EXIT_OK, "ended as asked")                                                                          \
+    X(64, EXIT_FLAGS, "the command line is wrong; see --help")                                               \
+    X(65, EXIT_PROTOCOL,                                                                                     \
+      "received frames that no sibling of this version sends; are all binaries of one build?")               \
+    X(66, EXIT_ORPHANED, "its supervisor is gone")                                                           \
+    X(67, EXIT_MEMORY, "no memory left; raise the pod's limit or lower --workers")                           \
+    X(68, EXIT_CONFINE, "could not confine itself; the kernel or the container runtime forbids it")          \
+    X(69, EXIT_SOCKET,                                                                                       \
+      "could not open its socket in the runtime directory; is it writable and on a local disk?")             \
+    X(70, EXIT_BUG, "found its own state broken; please report this with the log")                           \
+    X(78, EXIT_CONFIG, "the configuration is wrong; the line before this one says where")                    \
+    X(79, EXIT_LEASE_LOST, "lost the leader Lease and stopped at once")                                      \
+    X(127, EXIT_EXEC, "could not be executed; is the libexec folder complete?")
+
+enum exit_code {
+#define AS_EXIT(code, NAME, sentence) NAME = code,
+    EXIT_CODES(AS_EXIT)
+#undef AS_EXIT
+};
+
+/* The sentence for a code, or "ended with an unknown code". Static text. */
+const char *exit_sentence(int code);
+
+#endif

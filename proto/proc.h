@@ -1,0 +1,44 @@
+/* proto/proc.h -- the child's half of the contract with the supervisor: enter, connect, confine, say ready,
+ * beat, leave. Every child's main() is these calls in this order (style: a process is a folder, and its
+ * main() is its life). */
+#ifndef PROTO_PROC_H
+#define PROTO_PROC_H
+
+#include <czmq.h>
+
+#include "proto/bus.h"
+
+struct proc {
+    unsigned role;
+    uint64_t slot;
+    uint64_t incarnation;
+    pid_t supervisor_pid;
+    const char *runtime_dir;
+    int signals;    /* signalfd: SIGTERM, SIGINT */
+    struct bus bus; /* to the supervisor */
+};
+
+/* Reads the environment (contract.h), blocks signals, opens the signalfd, dies with the supervisor (PDEATHSIG
+ * and a getppid check), opens the log, calms czmq (no handlers, no linger). Ends the process with a sentence
+ * when the environment is not the supervisor's: started by hand it says which program to start instead. */
+void proc_enter(struct proc *proc, unsigned role);
+/* Connects to the supervisor's bus. Ends the process with EXIT_SOCKET when that cannot be. */
+void proc_connect(struct proc *proc);
+/* no_new_privs, no core, not dumpable, limits of the role. Any failure ends the process with EXIT_CONFINE. */
+void proc_confine(struct proc *proc);
+void proc_say_ready(struct proc *proc);
+/* doing: one sentence without secrets; key: "namespace/name" of the job or NULL; gauges: a map of numbers or
+ * absent. */
+void proc_beat(struct proc *proc, const char *doing, const char *key, uint64_t busy_ms, struct value gauges);
+/* The signal that arrived, or 0. */
+int proc_next_signal(struct proc *proc);
+/* Says LEAVING and closes. Returns code, for main() to return. */
+int proc_leave(struct proc *proc, int code, const char *reason);
+
+/* An option as the supervisor passed it on (its flag's name, as "packet-url"), or "" when it was not given.
+ */
+const char *proc_option(const char *name);
+/* Whether a boolean option is "true". */
+bool proc_option_true(const char *name);
+
+#endif

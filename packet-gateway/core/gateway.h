@@ -1,0 +1,82 @@
+/* packet-gateway/core/gateway.h -- everything the gateway decides: who may do what, when a call may start,
+ * what an answer means, whether a create happened. No socket, no clock; HTTP requests leave through ops and
+ * come back as results. Driven by packet-gateway/main.c and by tests/world. */
+#ifndef PACKET_GATEWAY_CORE_GATEWAY_H
+#define PACKET_GATEWAY_CORE_GATEWAY_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "proto/messages.h"
+
+struct gateway_core;
+
+/* A request to start now. All pointers are borrowed for the time of the call. */
+struct gateway_request {
+    uint64_t id;
+    const char *method; /* GET, POST, PUT, DELETE */
+    const char
+        *path; /* below the base URL, "/projects/<uuid>/ssh-keys"; or a "meta.next" href already resolved */
+    const char *token; /* NUL-terminated; never logged */
+    const char *body;  /* JSON, or NULL */
+    bool once;         /* POST: never sent again by the HTTP library, fresh connection (packet C-10, C-20) */
+    int64_t start_before; /* CLOCK_BOOTTIME ms: not to be started later, checked where the bytes leave
+                             (design 12.15) */
+};
+
+enum gateway_fate {
+    FATE_ANSWERED, /* status and body are there */
+    FATE_NOT_SENT, /* no byte of the request left: refused, DNS, connect time-out */
+    FATE_LOST,     /* it may have left, no valid answer came: reset, time-out, cut off, over the size limit */
+    FATE_FENCED,   /* start_before was over */
+    FATE_TLS       /* the peer is not who it should be */
+};
+
+struct gateway_result {
+    uint64_t id;
+    enum gateway_fate fate;
+    int status;
+    bool json;              /* content type starts with application/json, in any case (packet C-12) */
+    const char *request_id; /* X-Request-Id, or "" */
+    const char *body;       /* body_len bytes, NUL after them */
+    size_t body_len;
+    int64_t retry_after_ms;                 /* from Retry-After in seconds or as a date, else -1 */
+    int64_t limit_remaining, limit_reset_s; /* X-RateLimit-*, else -1 */
+    const char *detail;                     /* the HTTP library's sentence when there is no answer, or "" */
+};
+
+struct gateway_config {
+    uint64_t seed; /* of the jitter */
+    uint64_t incarnation;
+    const char *base_path; /* path prefix of the base URL, to strip from hrefs ("/metal/v1"), "" when none */
+    double rate;           /* calls each second and credential at the start; 0: no limit of our own */
+    unsigned burst;
+    unsigned parallel; /* calls under way at once, whole process */
+};
+
+struct gateway_ops {
+    void *ctx;
+    /* to: the receiver's incarnation; its role follows from id. */
+    void (*send)(void *ctx, uint64_t to, enum msg_id id, const void *body, const struct envelope *envelope);
+    void (*request)(void *ctx, const struct gateway_request *request);
+};
+
+struct gateway_core *gateway_core_new(const struct gateway_config *config, const struct gateway_ops *ops,
+                                      struct instant now);
+/* Wipes every token. */
+void gateway_core_free(struct gateway_core *core);
+
+/* PEER, PEER_GONE, EPOCH_OVER, DRAIN from the supervisor (the shell answers PEER with PEER_OK after telling
+ * its sockets); GRANT, REVOKE from the watcher; SEARCH, CREATE, UPDATE, REMOVE from workers. from: role and
+ * incarnation as proven by the bus. */
+void gateway_core_message(struct gateway_core *core, unsigned from_role, uint64_t from,
+                          const struct message *message, struct instant now);
+void gateway_core_result(struct gateway_core *core, const struct gateway_result *result, struct instant now);
+void gateway_core_tick(struct gateway_core *core, struct instant now);
+int64_t gateway_core_next_ms(const struct gateway_core *core);
+
+bool gateway_core_finished(const struct gateway_core *core);
+/* "idle", or "3 calls under way, 12 waiting, budget 4.2". Core-owned. */
+const char *gateway_core_doing(struct gateway_core *core);
+
+#endif

@@ -1,0 +1,85 @@
+/* watcher/core/watcher.h -- everything the watcher decides: which events are work, what is known of each
+ * object, the queue, which job goes to which worker, which writes of a worker are carried out. No socket, no
+ * clock; HTTP requests leave through ops and come back as results. Driven by watcher/main.c and by
+ * tests/world. */
+#ifndef WATCHER_CORE_WATCHER_H
+#define WATCHER_CORE_WATCHER_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "proto/messages.h"
+
+struct watcher_core;
+
+/* A request to start now; pointers are borrowed for the time of the call. */
+struct watcher_request {
+    uint64_t id;
+    const char *method;       /* GET, PATCH, POST, PUT */
+    const char *path;         /* with query, percent-encoded:
+                                 "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=100" */
+    const char *content_type; /* NULL without a body */
+    const char *body;         /* NUL-terminated JSON, or NULL */
+    bool once;                /* POST: fresh connection, never sent again (kubernetes 5.6, 42) */
+    int64_t start_before;     /* CLOCK_BOOTTIME ms, INT64_MAX without leadership: not to be started later
+                                 (design 12.15) */
+};
+
+enum watcher_fate { KUBE_ANSWERED, KUBE_NOT_SENT, KUBE_LOST, KUBE_FENCED };
+
+struct watcher_result {
+    uint64_t id;
+    enum watcher_fate fate;
+    int status;
+    const char *body; /* body_len bytes, NUL after them */
+    size_t body_len;
+    int64_t retry_after_ms; /* integer Retry-After only (kubernetes 49), else -1 */
+    const char *detail;     /* the HTTP library's sentence when there is no answer, or "" */
+};
+
+struct watcher_config {
+    uint64_t seed; /* of the jitter and of the keyed hashes */
+    uint64_t incarnation;
+    bool ignore_operation; /* --ignore-operation-annotation (gardener 3.4) */
+    const char *classes;   /* --extension-classes, comma separated; "" = shoot (gardener 3.2) */
+    const char *field_manager;
+};
+
+struct watcher_ops {
+    void *ctx;
+    /* to: the receiver's incarnation, role WORKER, GATEWAY or SUPERVISOR. */
+    void (*send)(void *ctx, unsigned role, uint64_t to, enum msg_id id, const void *body,
+                 const struct envelope *envelope);
+    void (*request)(void *ctx, const struct watcher_request *request);
+    /* One watch at a time. The stream's events come in through watcher_core_event(), its end through
+     * _watch_ended(). */
+    void (*watch)(void *ctx, const char *path);
+    void (*unwatch)(void *ctx);
+};
+
+struct watcher_core *watcher_core_new(const struct watcher_config *config, const struct watcher_ops *ops,
+                                      struct instant now);
+void watcher_core_free(struct watcher_core *core);
+
+/* PEER, PEER_GONE, GO, DRAIN from the supervisor; IDLE, STARTED, PATCH, FETCH, NOTE, DONE from workers;
+ * GRANTED, REVOKED from the gateway. from: role and incarnation as proven by the bus. The first GO starts
+ * list and watch. */
+void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
+                          const struct message *message, struct instant now);
+void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now);
+/* One whole event of the stream, {"type":...,"object":...}. */
+void watcher_core_event(struct watcher_core *core, const char *json, size_t len, struct instant now);
+/* status: of the HTTP answer when it was no stream (410, 403 ...), 0 when the stream or the connection ended;
+ * body its Status. */
+void watcher_core_watch_ended(struct watcher_core *core, int status, const char *body, size_t len,
+                              int64_t retry_after_ms, struct instant now);
+void watcher_core_tick(struct watcher_core *core, struct instant now);
+int64_t watcher_core_next_ms(const struct watcher_core *core);
+
+/* The first list is complete (kubernetes 29). */
+bool watcher_core_synced(const struct watcher_core *core);
+bool watcher_core_finished(const struct watcher_core *core);
+/* "watching 200 objects, 3 queued, 2 running". Core-owned. */
+const char *watcher_core_doing(struct watcher_core *core);
+
+#endif

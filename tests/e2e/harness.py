@@ -1,0 +1,257 @@
+"""What a case gets (T), how cases are declared (@case), and how a list of them is run.
+
+Owns the order of start and clean-up and the checks that hold for every case: no secret in logs or objects, no sanitizer
+report, an ordered stop with status 0 that leaves nothing behind. Called by tests/e2e/run; cases live in cases_*.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import traceback
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+
+from .packetsim import PacketSim
+from .procs import Failure, Skip, tail, wait_for
+from .provider import Provider
+from .recorder import Recorder
+from .shoot import NAME, Shoot
+
+CASES: dict[str, "Case"] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    run: Callable[["T"], None]
+    about: str
+    slow: bool
+
+
+def case(run: Callable[["T"], None] | None = None, *, slow: bool = False) -> Any:
+    """Declares a function as a case; its name is the case's name, its docstring says what must hold."""
+    def register(f: Callable[["T"], None]) -> Callable[["T"], None]:
+        if f.__name__ in CASES:
+            raise ValueError(f"two cases are called {f.__name__}")
+        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], slow)
+        return f
+    return register(run) if run else register
+
+
+@dataclass
+class Run:
+    """What all cases of one run share."""
+
+    kube: Any                      # RealKube or SimKube
+    build: Path
+    directory: Path
+    recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.kube.client()
+        self.recorder = Recorder(self.kube.client()).start()
+
+
+class T:
+    """One case at work. Everything made through it is cleaned up after it."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self.name = run, name
+        self.kube, self.client, self.recorder = run.kube, run.client, run.recorder
+        self.build = run.build
+        self.directory = run.directory / name
+        self.directory.mkdir(parents=True)
+        self.packet: PacketSim | None = None
+        self.provider: Provider | None = None
+        self.shoots: list[Shoot] = []
+        self.secrets: list[str] = []
+
+    # -- making things
+
+    def start_packet(self, **options: Any) -> PacketSim:
+        self.packet = PacketSim(self.build, self.directory / "packet", **options).start()
+        self.secrets.append(self.packet.token)
+        return self.packet
+
+    def start(self, packet: dict | None = None, **options: Any) -> Provider:
+        """Packet simulator (unless there is one) and the program; options as in Provider."""
+        if not self.packet:
+            self.start_packet(**(packet or {}))
+        self.provider = Provider(self.build, self.directory / "provider", self.kube.provider_kubeconfig, self.packet.url,
+                                 self.packet.ca_file, **options).start()
+        return self.provider
+
+    def shoot(self, token: str | None = None, project: str | None = None) -> Shoot:
+        """A Shoot of its own namespace, with the simulator's good credentials unless others are given."""
+        short = re.sub(r"[^a-z0-9]", "-", self.name)[:24]
+        s = Shoot(self.client, f"shoot--e2e--{short}-{uuid.uuid4().hex[:6]}", token or self.packet.token,
+                  project or self.packet.project)
+        if token:
+            self.secrets.append(token.strip())
+        self.shoots.append(s)
+        return s
+
+    # -- looking
+
+    def keys(self, shoot: Shoot) -> list[dict]:
+        """The keys in the simulator that carry this Shoot's label or material."""
+        return [k for k in self.packet.keys() if k["label"] == shoot.label or k["key"].split()[:2] == shoot.key.split()[:2]]
+
+    def reconcile(self, shoot: Shoot, **annotations: str) -> None:
+        """Asks for a run by the annotation and waits until that very run has succeeded."""
+        since = int(shoot.annotate("reconcile", **annotations)["metadata"]["resourceVersion"])
+        self.wait_run(shoot, since)
+
+    def wait_run(self, shoot: Shoot, since: int, state: str = "Succeeded") -> dict:
+        """The version in which a run that began after `since` ended: Processing first, then the state."""
+        def probe() -> dict | None:
+            begun = False
+            for v in self.recorder.versions(shoot.namespace, NAME):
+                if int(v["metadata"]["resourceVersion"]) <= since:
+                    continue
+                op = v.get("status", {}).get("lastOperation", {}).get("state")
+                if begun and op == state:
+                    return v
+                begun = begun or op == "Processing"
+            return None
+        return wait_for(f"a whole run of {shoot.namespace} to end {state}", probe)
+
+    def barrier(self) -> None:
+        """Returns when the program has dealt with a new object of its own kind: whatever came before has been seen too."""
+        s = self.shoot()
+        s.create()
+        s.wait_state("Succeeded")
+
+    # -- judging
+
+    @staticmethod
+    def check(condition: Any, text: str) -> None:
+        if not condition:
+            raise Failure(text)
+
+    @staticmethod
+    def equal(got: Any, wanted: Any, what: str) -> None:
+        if got != wanted:
+            raise Failure(f"{what}: got {got!r}, wanted {wanted!r}")
+
+    def check_error(self, obj: dict, kind: str, phrase: str, codes: list[str], *words: str) -> None:
+        """The whole shape of a failure: both texts, progress, codes (sorted, absent when none), generation, times."""
+        status = obj["status"]
+        op, err = status["lastOperation"], status.get("lastError")
+        self.check(err, f"no lastError beside {op}")
+        self.equal((op["type"], op["state"], op["progress"]), (kind, "Error", 50), "lastOperation")
+        self.equal(err["description"], op["description"], "text of lastError")
+        self.check(op["description"].startswith(phrase + ": "), f"text {op['description']!r} does not begin with {phrase!r}")
+        self.equal(err.get("codes"), codes or None, f"codes (text: {op['description']})")
+        self.equal(status.get("observedGeneration"), obj["metadata"]["generation"], "observedGeneration")
+        for word in words:
+            self.check(word.lower() in op["description"].lower(), f"{op['description']!r} does not speak of {word!r}")
+        for stamp in (op["lastUpdateTime"], err["lastUpdateTime"]):
+            self.check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp), f"time {stamp!r}")
+
+    def check_never(self, shoot: Shoot, state: str) -> None:
+        for v in self.recorder.versions(shoot.namespace, NAME):
+            op = v.get("status", {}).get("lastOperation", {})
+            self.check(op.get("state") != state, f"{shoot.namespace} showed {op}")
+
+    def check_untouched(self, shoot: Shoot) -> None:
+        """No finalizer, no status, nothing sent to Packet about it."""
+        obj = shoot.get()
+        self.check(not obj["metadata"].get("finalizers"), f"finalizers {obj['metadata'].get('finalizers')}")
+        self.check(not obj.get("status"), f"status {obj.get('status')}")
+        self.equal(self.keys(shoot), [], "keys")
+
+    # -- the end
+
+    def finish(self, failed: bool) -> None:
+        """The checks of every case, then clean-up. After a failure only the clean-up."""
+        try:
+            if not failed:
+                self._check_objects()
+                if self.provider:
+                    self.provider.stop()
+                self._check_log()
+        finally:
+            self._clean()
+
+    def _check_objects(self) -> None:
+        for s in self.shoots:
+            text = json.dumps(self.recorder.versions(s.namespace, NAME)) + json.dumps(self.client.list("Event", s.namespace))
+            for secret in self.secrets:
+                self.check(secret not in text, f"a secret stands in the object or an Event of {s.namespace}")
+
+    def _check_log(self) -> None:
+        if self.provider:
+            for complaint in self.provider.complaints(self.secrets):
+                raise Failure(complaint)
+
+    def _clean(self) -> None:
+        if self.provider:
+            self.provider.abandon()
+        if self.packet:
+            self.packet.stop()
+        for s in self.shoots:
+            try:
+                s.remove_by_force()
+            except Exception as e:      # the next case must start all the same
+                print(f"      (cleaning up {s.namespace}: {e})")
+
+
+def run_cases(make_kube: Callable[[Path], Any], build: Path, cases: list[Case], keep: bool = False) -> int:
+    """Runs the cases one after the other, prints a line for each and the sum at the end. Returns the exit status."""
+    directory = Path(tempfile.mkdtemp(prefix="e2e-"))
+    counts = {"ok": 0, "FAIL": 0, "skip": 0}
+    kube = make_kube(directory / "kube")
+    try:
+        run = Run(kube.start(), build, directory)
+        for c in cases:
+            counts[_run_one(run, c)] += 1
+        run.recorder.stop()
+    finally:
+        kube.stop()
+        if counts["FAIL"] == 0 and not keep:
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
+            print(f"logs and data of this run: {directory}")
+    print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    return 1 if counts["FAIL"] or not counts["ok"] else 0
+
+
+def _run_one(run: Run, c: Case) -> str:
+    begun, t, verdict, text = time.monotonic(), T(run, c.name), "ok", ""
+    failed = True
+    try:
+        c.run(t)
+        failed = False
+    except Skip as e:
+        verdict, text = "skip", str(e)
+    except Exception as e:
+        verdict, text = "FAIL", _reason(e)
+    try:
+        t.finish(failed)
+    except Exception as e:
+        if verdict == "ok":
+            verdict, text = "FAIL", _reason(e)
+    print(f"{verdict:<5} {run.kube.kind} {c.name} ({time.monotonic() - begun:.1f} s)" + (f": {text}" if text else ""), flush=True)
+    if verdict == "FAIL":
+        print(f"      about: {c.about}\n      data: {t.directory}")
+        if t.provider:
+            print("      the program's last words:\n" + "\n".join("        " + l[:400] for l in tail(t.provider.log).splitlines()))
+    else:
+        shutil.rmtree(t.directory, ignore_errors=True)
+    return verdict
+
+
+def _reason(e: Exception) -> str:
+    if isinstance(e, Failure) and not os.environ.get("E2E_TRACE"):
+        place = traceback.extract_tb(e.__traceback__)
+        where = next((f for f in reversed(place) if "/cases_" in f.filename), place[-1])
+        return f"{e} [{Path(where.filename).name}:{where.lineno}]"
+    return "".join(traceback.format_exception(e)).strip()

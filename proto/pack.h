@@ -12,6 +12,9 @@ struct pack {
     msgpack_packer to;
 };
 
+/* msgpack-c's way to write into an sbuffer, growing by base/alloc.h: never fails. For msgpack_packer_init. */
+int pack_write(void *sbuffer, const char *data, size_t len);
+
 void pack_open(struct pack *p);
 void pack_close(struct pack *p);
 /* Forgets what was written, keeps the memory. */

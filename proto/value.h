@@ -62,6 +62,8 @@ struct value value_at(struct value v, ...) __attribute__((sentinel));
  */
 bool value_str(struct value v, struct span *out);
 bool value_int(struct value v, int64_t *out);
+bool value_uint(struct value v, uint64_t *out); /* no negative ones, and up to UINT64_MAX */
+bool value_bin(struct value v, struct span *out);
 bool value_bool(struct value v, bool *out);
 /* The text of v, or an absent span. */
 struct span value_text(struct value v);

@@ -1,0 +1,52 @@
+/* proto/contract.c -- the words of the contract: names of roles and outcomes, sentences of exit codes. Holds
+ * no numbers of its own; those stand in contract.h and messages.h. Called by whoever logs or shows them. */
+#include "proto/contract.h"
+
+#include <stddef.h>
+
+#include "proto/messages.h"
+
+const char *role_name(unsigned role)
+{
+    switch (role) {
+    case SUPERVISOR: return "supervisor";
+    case WATCHER: return "watcher";
+    case WORKER: return "worker";
+    case GATEWAY: return "packet-gateway";
+    case EXPORTER: return "exporter";
+    case CONTROL: return "packetctl";
+    default: return "?";
+    }
+}
+
+const char *exit_sentence(int code)
+{
+    switch (code) {
+#define AS_CASE(code_, NAME, sentence)                                                                       \
+    case code_: return sentence;
+        EXIT_CODES(AS_CASE)
+#undef AS_CASE
+    default: return "ended with an unknown code";
+    }
+}
+
+const char *outcome_name(unsigned outcome)
+{
+    static const char *const names[] = {
+        [OUTCOME_OK] = "ok",
+        [OUTCOME_GONE] = "gone",
+        [OUTCOME_REFUSED] = "refused",
+        [OUTCOME_UNAUTHENTICATED] = "unauthenticated",
+        [OUTCOME_UNAUTHORIZED] = "unauthorized",
+        [OUTCOME_NO_PROJECT] = "no-project",
+        [OUTCOME_LATER] = "later",
+        [OUTCOME_TRANSIENT] = "transient",
+        [OUTCOME_UNKNOWN] = "unknown",
+        [OUTCOME_MISCONFIGURED] = "misconfigured",
+        [OUTCOME_FENCED] = "fenced",
+        [OUTCOME_NOT_GRANTED] = "not-granted",
+        [OUTCOME_BUG] = "bug",
+    };
+
+    return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "?";
+}

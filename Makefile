@@ -1,0 +1,288 @@
+# gardener-extension-provider-packet. `make help` lists the targets.
+# Plain make: sources are found by folder, objects and dependency files live in $(B), nothing is generated in the tree.
+#
+#   <role>/core/*.c      lib<role>-core.a    what the role decides: no sockets, no clock (docs/architecture.md)
+#   <role>/*.c           the program         its shell; main.c is its life in order
+#   tests/unit/*.c       one cmocka program each, named test_<role>_<what>
+#   tests/fuzz/*.c       one libFuzzer target each
+#   tests/sim/*/         the simulators, laid out like roles
+
+SHELL   := /bin/bash
+VERSION := $(shell cat VERSION)
+JOBS    ?= $(shell nproc)
+VERIFY  ?= false
+
+# ---- what to build with: CC=gcc|clang, SAN=1 (ASan+UBSan), FUZZ=1 (coverage for libFuzzer; set by `make fuzz`) ---------
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN  ?= 0
+FUZZ ?= 0
+ifeq ($(FUZZ),1)
+CONFIG := fuzz
+else ifeq ($(SAN),1)
+CONFIG := san
+else ifeq ($(CC),gcc)
+CONFIG := debian
+else
+CONFIG := $(notdir $(CC))
+endif
+B ?= build/$(CONFIG)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef \
+            -Wpointer-arith -Wwrite-strings -Wconversion -Wno-sign-conversion -Wnull-dereference
+WERROR   ?=
+OPTIMISE := -O2 -g
+HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDHARDEN := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+ifeq ($(SAN),1)
+OPTIMISE := -O1 -g -fno-omit-frame-pointer
+HARDEN   := -fsanitize=address,undefined -fno-sanitize-recover=all -DSANITIZED=1
+LDHARDEN := -fsanitize=address,undefined -Wl,--as-needed
+endif
+ifeq ($(FUZZ),1)
+HARDEN   += -fsanitize=fuzzer-no-link
+endif
+
+CFLAGS   ?=
+CPPFLAGS ?=
+LDFLAGS  ?=
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -DPROVIDER_PACKET_VERSION='"$(VERSION)"' $(OPTIMISE) $(WARNINGS) $(WERROR) \
+             $(HARDEN) $(CPPFLAGS) $(CFLAGS)
+
+# ---- the parts ---------------------------------------------------------------------------------------------------------
+ROLES    := supervisor watcher worker packet-gateway exporter
+PROGRAMS := $(ROLES) packetctl
+SIMS     := $(notdir $(patsubst %/,%,$(wildcard tests/sim/*/)))
+
+LIBS_bus            := -lczmq -lzmq -lmsgpackc
+LIBS_supervisor     := $(LIBS_bus)
+LIBS_watcher        := $(LIBS_bus) -lcurl -ljansson -lyaml -lcrypto
+LIBS_worker         := $(LIBS_bus) -lmd
+LIBS_packet-gateway := $(LIBS_bus) -lcurl -ljansson -lcrypto
+LIBS_exporter       := $(LIBS_bus) -lmicrohttpd
+LIBS_packetctl      := $(LIBS_bus) -ljansson
+LIBS_sim            := -lmicrohttpd -ljansson -lyaml -lssl -lcrypto -lz -lpthread -lgnutls
+LIBS_every          := $(LIBS_bus) -lcurl -ljansson -lyaml -lmd -lmicrohttpd -lssl -lcrypto -lz -lpthread
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+
+BASE  := $(B)/lib/libbase.a
+PROTO := $(B)/lib/libproto.a
+core   = $(if $(wildcard $(1)/core/*.c),$(B)/lib/lib$(subst /,-,$(1))-core.a)
+shell_ = $(if $(filter-out $(1)/main.c,$(wildcard $(1)/*.c)),$(B)/lib/lib$(subst /,-,$(1))-shell.a)
+
+bin_of = $(if $(filter supervisor,$(1)),$(B)/bin/gardener-extension-provider-packet,$(if $(filter packetctl,$(1)),$(B)/bin/packetctl,$(B)/libexec/$(1)))
+
+BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(p)/main.c),$(call bin_of,$(p))))
+SIM_BINS := $(foreach s,$(SIMS),$(if $(wildcard tests/sim/$(s)/main.c),$(B)/tests/sim-$(s)))
+UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+WORLD    := $(if $(wildcard tests/world/main.c),$(B)/tests/world)
+BENCH    := $(patsubst tests/bench/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
+
+# ---- what people type --------------------------------------------------------------------------------------------------
+.PHONY: all build help setup start-provider-packet demo check check-format check-style check-warnings check-static \
+        check-generated generate test test-unit test-world test-e2e test-san fuzz soak bench realkube format install clean \
+        programs tests compile_commands.json
+.DEFAULT_GOAL := build
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9_.-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  One test alone: make test ITEM=C-20 | make test-unit T=test_worker_reconcile | make test-e2e CASE=create SERVER=sim"
+	@echo "  Variables: CC=gcc|clang  SAN=1  VERIFY=true  DESTDIR= PREFIX=/usr  SECONDS= SEEDS="
+
+all: setup-build ## build; with VERIFY=true also every check and every test
+ifeq ($(VERIFY),true)
+	@tests/setup-debian all
+	$(MAKE) check
+	$(MAKE) -j$(JOBS) programs tests
+	$(MAKE) test
+else
+	$(MAKE) -j$(JOBS) programs
+endif
+
+build: setup-build ## the program, packetctl and the simulators
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
+
+start-provider-packet: setup-demo ## build and run it here, with both simulators when nothing is configured
+	@$(MAKE) --no-print-directory -s -j$(JOBS) programs
+	@IGNORE_OPERATION_ANNOTATION=$${IGNORE_OPERATION_ANNOTATION:-true} LEADER_ELECTION=$${LEADER_ELECTION:-false} \
+	    tests/demo/start-provider-packet --bin $(B)
+
+demo: setup-demo ## the same, but ends by itself: 0 only if the example became Succeeded and was deleted again
+	@$(MAKE) --no-print-directory -s -j$(JOBS) programs
+	@IGNORE_OPERATION_ANNOTATION=$${IGNORE_OPERATION_ANNOTATION:-true} LEADER_ELECTION=$${LEADER_ELECTION:-false} \
+	    tests/demo/start-provider-packet --bin $(B) --demo
+
+.PHONY: setup-build setup-demo
+setup-build:
+	@tests/setup-debian build
+setup-demo:
+	@tests/setup-debian demo
+
+programs: $(BINARIES) $(SIM_BINS)
+tests: $(UNIT) $(WORLD) $(BENCH) $(TOOLS)
+fuzzers: $(FUZZERS)
+
+# ---- how things are built ------------------------------------------------------------------------------------------------
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LDFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LDFLAGS))' >$@
+.PHONY: FORCE
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+archive = @mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
+
+$(BASE): $(call objects,base/*.c)
+	$(archive)
+$(PROTO): $(call objects,proto/*.c)
+	$(archive)
+
+# For a folder of a role or of a simulator: its core, its shell without main.c.
+define folder_rules
+$(B)/lib/lib$(subst /,-,$(1))-core.a: $(call objects,$(1)/core/*.c)
+	$$(archive)
+$(B)/lib/lib$(subst /,-,$(1))-shell.a: $(filter-out $(B)/$(1)/main.o,$(call objects,$(1)/*.c))
+	$$(archive)
+endef
+$(foreach f,$(PROGRAMS) $(addprefix tests/sim/,$(SIMS)),$(eval $(call folder_rules,$(f))))
+
+define program_rules
+$(call bin_of,$(1)): $(B)/$(1)/main.o $(call shell_,$(1)) $(call core,$(1)) $(PROTO) $(BASE)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
+
+define sim_rules
+$(B)/tests/sim-$(1): $(B)/tests/sim/$(1)/main.o $(call shell_,tests/sim/$(1)) $(call core,tests/sim/$(1)) $(BASE)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_sim)
+endef
+$(foreach s,$(SIMS),$(eval $(call sim_rules,$(s))))
+
+CORES := $(foreach f,$(ROLES) $(addprefix tests/sim/,$(SIMS)),$(call core,$(f)))
+
+# A unit test links its own role's shell (by its name) and every core.
+unit_role = $(if $(filter test_watcher%,$(1)),watcher,$(if $(filter test_gateway%,$(1)),packet-gateway,$(if $(filter test_worker%,$(1)),worker,$(if $(filter test_supervisor%,$(1)),supervisor,$(if $(filter test_packetctl%,$(1)),packetctl,$(if $(filter test_exporter%,$(1)),exporter,$(if $(filter test_packet_sim%,$(1)),tests/sim/packet-api,$(if $(filter test_kube_sim%,$(1)),tests/sim/kube-apiserver))))))))
+define unit_rules
+$(B)/tests/$(1): $(B)/tests/unit/$(1).o $(if $(call unit_role,$(1)),$(call shell_,$(call unit_role,$(1)))) $(CORES) $(PROTO) $(BASE)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS_every)
+endef
+$(foreach t,$(notdir $(UNIT)),$(eval $(call unit_rules,$(t))))
+
+$(B)/tests/world: $(call objects,tests/world/*.c) $(CORES) $(PROTO) $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_every)
+
+$(BENCH): $(B)/tests/%: $(B)/tests/bench/%.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_every)
+$(TOOLS): $(B)/tests/%: $(B)/tests/tools/%.o $(PROTO) $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_bus)
+
+fuzz_role = $(if $(filter fuzz_watch% fuzz_kube%,$(1)),watcher,$(if $(filter fuzz_packet%,$(1)),packet-gateway))
+define fuzz_rules
+$(B)/tests/$(1): $(B)/tests/fuzz/$(1).o $(if $(call fuzz_role,$(1)),$(call shell_,$(call fuzz_role,$(1)))) $(CORES) $(PROTO) $(BASE)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_every)
+endef
+$(foreach t,$(notdir $(FUZZERS)),$(eval $(call fuzz_rules,$(t))))
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# ---- checks --------------------------------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+check: check-format check-style check-generated check-warnings check-static ## format, style rules, warnings (gcc and clang), static analysis
+
+check-format:
+	@clang-format --dry-run -Werror $(C_FILES)
+check-style:
+	@tests/tools/check-style
+check-warnings:
+	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=gcc B=build/check-gcc programs tests
+	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=clang B=build/check-clang programs tests
+check-static:
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=unknownMacro -I. -D_GNU_SOURCE -DPROVIDER_PACKET_VERSION='""' -j$(JOBS) $(PROGRAMS) base proto tests/sim tests/world
+check-generated: $(B)/tests/print_protocol
+	@$(B)/tests/print_protocol --page | diff -u docs/protocol.md - || { echo "docs/protocol.md is stale: run make generate" >&2; exit 1; }
+generate: $(B)/tests/print_protocol ## docs/protocol.md from proto/messages.h
+	$(B)/tests/print_protocol --page >docs/protocol.md
+format: ## clang-format over every C file
+	clang-format -i $(C_FILES)
+
+compile_commands.json: ## for editors and clang-tidy
+	@$(MAKE) --no-print-directory -B -n B=build/compile-commands programs tests | tests/tools/compile-commands >$@
+
+# ---- tests ----------------------------------------------------------------------------------------------------------------
+ITEM    ?=
+T       ?=
+CASE    ?=
+SERVER  ?= sim
+SECONDS ?= 10
+SEEDS   ?= 10000
+
+test: ## every test: unit, world, fuzz corpora, end-to-end on both servers, all again with sanitizers (ITEM=C-20: one checklist item)
+ifneq ($(ITEM),)
+	@tests/tools/run-item '$(ITEM)' $(B)
+else
+	$(MAKE) test-unit
+	$(MAKE) test-world
+	$(MAKE) realkube
+	$(MAKE) test-e2e SERVER=sim
+	$(MAKE) test-e2e SERVER=real
+	$(MAKE) test-san
+	$(MAKE) fuzz
+endif
+
+test-unit: ## cmocka programs (T=name for one)
+	@$(MAKE) --no-print-directory -s -j$(JOBS) programs tests
+	@tests/tools/run-unit $(B) $(T)
+test-world: ## SEEDS simulated worlds, and each planted fault must be found
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(WORLD)
+	@tests/tools/run-world $(B) $(SEEDS) $(JOBS)
+test-e2e: ## whole-program cases (SERVER=sim|real, CASE=name)
+	@$(MAKE) --no-print-directory -s -j$(JOBS) programs
+	@tests/e2e/run --server $(SERVER) --bin $(B) $(if $(CASE),-k $(CASE))
+test-san: ## unit, world and end-to-end on the simulator under ASan and UBSan
+	@$(MAKE) --no-print-directory -s -j$(JOBS) SAN=1 programs tests
+	@$(MAKE) --no-print-directory SAN=1 test-unit
+	@$(MAKE) --no-print-directory SAN=1 test-world
+	@$(MAKE) --no-print-directory SAN=1 test-e2e SERVER=sim
+fuzz: ## each fuzz target on its corpus, then SECONDS of new input
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang SAN=1 FUZZ=1 B=build/fuzz fuzzers
+	@tests/tools/run-fuzz build/fuzz $(SECONDS)
+realkube: ## build kube-apiserver, etcd and kubectl from Go modules, once
+	@tests/realkube/build
+soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
+	$(MAKE) test-world SEEDS=$(SEEDS)
+	$(MAKE) fuzz SECONDS=$(SECONDS)
+	CHAOS_SECONDS=$(SECONDS) CHAOS_OBJECTS=200 $(MAKE) test-e2e SERVER=real CASE=chaos
+bench: ## counts and ratios beside their targets; also as JSON in $(B)/bench.json
+	@tests/setup-debian test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) programs tests
+	@tests/realkube/build
+	@tests/bench/run --bin $(B) --json $(B)/bench.json
+
+# ---- install --------------------------------------------------------------------------------------------------------------
+PREFIX     ?= /usr/local
+LIBEXECDIR ?= $(PREFIX)/libexec
+install: programs ## DESTDIR, PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(B)/bin/* $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/libexec/* $(DESTDIR)$(LIBEXECDIR)/
+	$(if $(wildcard docs/man/*.1),install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/)
+	$(if $(wildcard docs/man/*.8),install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/)
+
+clean: ## remove build/
+	rm -rf build compile_commands.json

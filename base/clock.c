@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <time.h>
 
-#define DAY_S           86400
-#define FIRST_SECOND    (-62167219200ll) /* 0000-01-01T00:00:00Z */
-#define LAST_SECOND     253402300799ll   /* 9999-12-31T23:59:59Z */
-#define DAYS_PER_400Y   146097
-#define DAYS_0000_03_01 719468 /* from there to 1970-01-01; years that start in March end with the leap day  \
-                                */
+#define DAY_S         86400
+#define FIRST_SECOND  (-62167219200ll) /* 0000-01-01T00:00:00Z */
+#define LAST_SECOND   253402300799ll   /* 9999-12-31T23:59:59Z */
+#define DAYS_PER_400Y 146097
+#define DAYS_0000_03_01                                                                                      \
+    719468 /* from there to 1970-01-01; years that start in March end with the leap day                      \
+            */
 
 struct civil {
     int year, month, day;

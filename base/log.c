@@ -17,7 +17,7 @@
 #define TAIL_ROOM      32u   /* for "truncated":true} and the newline */
 
 static const char *log_logger = "";
-static enum log_level log_least = LOG_INFO;
+static enum log_level log_least = LEVEL_INFO;
 static bool log_as_text;
 
 struct line {
@@ -49,7 +49,7 @@ int log_level_parse(const char *text, enum log_level *level)
     static const struct {
         const char *text;
         enum log_level level;
-    } known[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"error", LOG_ERROR}};
+    } known[] = {{"debug", LEVEL_DEBUG}, {"info", LEVEL_INFO}, {"error", LEVEL_ERROR}};
 
     for (size_t i = 0; text && i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(text, known[i].text) == 0) {
@@ -178,7 +178,7 @@ static void start_json(struct line *line, enum log_level level, const char *ts, 
     if (*log_logger)
         put_field(line, &F_STR("logger", log_logger));
     put_field(line, &F_STR("msg", msg));
-    if (level == LOG_WARN)
+    if (level == LEVEL_WARN)
         puts_line(line, ",\"warning\":true");
 }
 

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+/* Not LOG_*: czmq.h brings syslog.h, and that has taken those names for macros. */
+enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_ERROR };
 
 /* One key and value of a line. Use the F_* makers; an empty key ends nothing, the count comes from the macro.
  */
@@ -39,9 +40,9 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
         __VA_ARGS__                                                                                          \
     }
 #define log_count_(...)     (sizeof(log_fields_(__VA_ARGS__)) / sizeof(struct log_field))
-#define log_debug(msg, ...) log_write(LOG_DEBUG, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
-#define log_info(msg, ...)  log_write(LOG_INFO, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
-#define log_warn(msg, ...)  log_write(LOG_WARN, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
-#define log_error(msg, ...) log_write(LOG_ERROR, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
+#define log_debug(msg, ...) log_write(LEVEL_DEBUG, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
+#define log_info(msg, ...)  log_write(LEVEL_INFO, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
+#define log_warn(msg, ...)  log_write(LEVEL_WARN, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
+#define log_error(msg, ...) log_write(LEVEL_ERROR, msg, log_fields_(__VA_ARGS__), log_count_(__VA_ARGS__))
 
 #endif

@@ -11,12 +11,14 @@
 
 #define BUS_PEERS_MAX 80u /* 64 workers and the others */
 #define BUS_QUEUE_MAX 64  /* high-water mark for each peer, messages */
+#define BUS_GONE_MAX  32u /* the latest dead peers: their late frames are old, not a stranger's */
 
 struct bus_peer {
     unsigned role;
     uint64_t slot;
     uint64_t incarnation; /* also its ZeroMQ routing id, in decimal */
     uint64_t pid;
+    bool heard; /* kept here: a frame of it has come, so the kernel has proven whose routing id this is */
 };
 
 struct bus {
@@ -24,9 +26,12 @@ struct bus {
     unsigned my_role;
     uint64_t my_incarnation;
     unsigned peer_roles; /* roles that may be at the other end */
-    bool any_peer;       /* the control socket: access comes from the file's mode; frames need no known pid */
+    bool any_peer;       /* ENDPOINT_CONTROL: access comes from the file's mode; frames need no known pid */
     struct bus_peer peers[BUS_PEERS_MAX];
     unsigned n_peers;
+    struct bus_peer gone[BUS_GONE_MAX]; /* ring */
+    unsigned n_gone;
+    bool listens;
     uint64_t next_correlation;
     uint64_t received, sent, refused, stale, strangers, undelivered;
 };
@@ -49,6 +54,8 @@ int bus_listen(struct bus *bus, const char *dir, const char *endpoint, unsigned 
 int bus_connect(struct bus *bus, const char *dir, const char *endpoint, unsigned my_role,
                 uint64_t my_incarnation, unsigned peer_roles);
 void bus_close(struct bus *bus);
+/* Waits until a connecting socket has its connection, at most timeout_ms. Returns 0, or -1 with errno. */
+int bus_wait(struct bus *bus, int timeout_ms);
 
 /* Frames are taken from this peer from now on. A peer with the same incarnation is replaced. Returns 0, -1
  * when full. */
@@ -60,12 +67,13 @@ void bus_peer_remove(struct bus *bus, uint64_t incarnation);
 bool bus_receive(struct bus *bus, struct inbound *in, enum verdict *verdict);
 void inbound_close(struct inbound *in);
 
-/* Sends without waiting. envelope may be NULL, or hold correlation, epoch and deadline; from and to are
- * filled in here. to: the peer's incarnation. Returns 0; or -1 with errno EAGAIN (its queue is full),
- * EHOSTUNREACH (not connected), EINVAL (the message breaks its own limits: our error). Never drops silently
- * (design 12.17). */
+/* Sends without waiting. envelope may be NULL, or hold correlation (0: a fresh one), epoch and deadline; from
+ * and to are filled in here. to: the peer's incarnation. Returns 0; or -1 with errno EAGAIN (its queue is
+ * full; on a connecting socket also: no connection at the moment), EHOSTUNREACH (not connected, not a peer,
+ * or, on a listening socket, a peer that has not sent its first frame), EINVAL (the message breaks its own
+ * limits: our error). Never drops silently (design 12.17). */
 int bus_send(struct bus *bus, uint64_t to, enum msg_id id, const void *body, const struct envelope *envelope);
-/* Answers a frame of the control socket. */
+/* Answers a frame that has come in, with its correlation id; on the control socket the only way to send. */
 int bus_answer(struct bus *bus, struct inbound *to, enum msg_id id, const void *body);
 
 #endif

@@ -16,6 +16,9 @@ enum role {
     CONTROL = 1u << 5 /* packetctl, through the control socket */
 };
 
+/* The supervisor is the only one of its kind and takes its children with it; they count from 2. */
+#define SUPERVISOR_INCARNATION 1u
+
 /* "watcher", "packet-gateway", ...; "?" for a value that is no single role. */
 const char *role_name(unsigned role);
 

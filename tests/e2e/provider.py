@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -22,13 +24,14 @@ RUN_ID = "E2E_PROVIDER_RUN"
 
 
 class Provider:
-    def __init__(self, build: Path, directory: Path, kubeconfig: Path, packet_url: str, packet_ca: Path,
+    def __init__(self, build: Path, directory: Path, kubeconfig: Path, packet_url: str, packet_ca: Path | None,
                  annotation_mode: bool = True, workers: int = 5, leader_election: bool = False,
-                 flags: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+                 flags: tuple[str, ...] = (), env: dict[str, str] | None = None, log_level: str = "debug",
+                 log_format: str = "json") -> None:
         self.build, self.directory = build.resolve(), directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.runtime = directory / "run"
-        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        # Not below `directory`: the path of a socket has room for about 100 characters.
+        self.runtime = Path(tempfile.mkdtemp(prefix="pp-"))
         self.run_id = uuid.uuid4().hex
         self.seen: dict[int, str] = {}          # every pid that packetctl ever named, and its role
         self.child: Child | None = None
@@ -37,9 +40,9 @@ class Provider:
             f"--config-file={REPO / 'example/00-componentconfig.yaml'}",
             f"--ignore-operation-annotation={'false' if annotation_mode else 'true'}",
             f"--leader-election={'true' if leader_election else 'false'}",
-            f"--packet-url={packet_url}", f"--packet-ca-file={packet_ca}", f"--workers={workers}",
+            f"--packet-url={packet_url}", *([f"--packet-ca-file={packet_ca}"] if packet_ca else []), f"--workers={workers}",
             "--metrics-bind-address=127.0.0.1:0", "--health-bind-address=127.0.0.1:0",
-            f"--runtime-dir={self.runtime}", "--log-level=debug", "--log-format=json", *flags,
+            f"--runtime-dir={self.runtime}", f"--log-level={log_level}", f"--log-format={log_format}", *flags,
         ]
         self.env = {**os.environ, "KUBECONFIG": str(kubeconfig), "LEADER_ELECTION_NAMESPACE": "garden",
                     RUN_ID: self.run_id, **(env or {})}
@@ -121,6 +124,7 @@ class Provider:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     def survivors(self) -> list[int]:
         """Its processes that still run: known by this run's mark in their environment, or by pid and program file."""
@@ -152,6 +156,7 @@ class Provider:
             raise Failure(f"files left in the runtime directory: {files}")
         if str(self.runtime) in Path("/proc/net/unix").read_text():
             raise Failure("a socket of the program is still open")
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     def complaints(self, secrets: list[str]) -> list[str]:
         """What must never be in a log: a sanitizer's report, a secret, a line that is no JSON object."""

@@ -1,0 +1,76 @@
+"""Starts the Kubernetes simulator with the same two users and interface as realkube.RealKube.
+
+It keeps everything in memory, so "gone" is a server that breaks every connection of the program, not one that is
+started again.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+from pathlib import Path
+
+from .audit import AuditLog
+from .kubeclient import KubeClient, load_yaml, write_kubeconfig
+from .procs import REPO, Child, Failure, Skip
+from .realkube import USER, programs
+
+
+class SimKube:
+    kind = "sim"
+
+    def __init__(self, build: Path, directory: Path) -> None:
+        self.build, self.directory, self.user = build, directory, USER
+        directory.mkdir(parents=True, exist_ok=True)
+        self.audit = AuditLog(directory / "audit.log")
+        self.admin_kubeconfig = directory / "admin.kubeconfig"
+        self.provider_kubeconfig = directory / "provider.kubeconfig"
+        self.admin_token, self.provider_token = secrets.token_hex(16), secrets.token_hex(16)
+        self.child: Child | None = None
+
+    @property
+    def kubectl(self) -> Path:
+        try:
+            return programs(build=False) / "kubectl"
+        except Failure as e:
+            raise Skip("kubectl of the test build is not there (tests/realkube/build)") from e
+
+    def start(self) -> "SimKube":
+        self.child = Child("sim-kube-apiserver", [
+            str(self.build / "tests/sim-kube-apiserver"), f"--tls-self-signed={self.directory / 'tls'}",
+            f"--token={self.admin_token}=admin", f"--token={self.provider_token}={USER}",
+            f"--audit={self.audit.path}", "--die-with-parent"], self.directory, stdout_pipe=True)
+        line = self.child.first_line()
+        try:
+            self.ready = json.loads(line)
+        except ValueError:
+            raise Failure(f"sim-kube-apiserver said {line!r} instead of its ready line") from None
+        self.url, self.ca_file = self.ready["url"].rstrip("/"), Path(self.ready["caFile"])
+        write_kubeconfig(self.admin_kubeconfig, self.url, self.ca_file, "admin", self.admin_token)
+        write_kubeconfig(self.provider_kubeconfig, self.url, self.ca_file, USER, self.provider_token)
+        client = self.client()
+        for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "10-rbac.yaml"):
+            for obj in load_yaml(REPO / "example" / name):
+                client.apply(obj)
+        return self
+
+    def client(self) -> KubeClient:
+        return KubeClient(self.url, self.admin_token, self.ca_file)
+
+    def client_of_provider(self) -> KubeClient:
+        return KubeClient(self.url, self.provider_token, self.ca_file)
+
+    def stop_apiserver(self) -> None:
+        raise Skip("not on the simulator")
+
+    def start_apiserver(self) -> None:
+        raise Skip("not on the simulator")
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop(signal.SIGTERM)
+            self.child = None
+
+    def pids(self) -> dict[str, int]:
+        return {self.child.name: self.child.pid} if self.child else {}

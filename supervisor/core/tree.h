@@ -37,6 +37,7 @@ void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now)
 void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const struct message *message,
                   struct instant now);
 void tree_tick(struct tree *tree, struct instant now);
+/* CLOCK_BOOTTIME ms of the next tick that is needed, or INT64_MAX. */
 int64_t tree_next_ms(const struct tree *tree);
 /* Ordered stop: workers finish their jobs, then watcher and gateway, then the exporter (gardener 66). */
 void tree_stop(struct tree *tree, struct instant now);
@@ -52,13 +53,15 @@ struct tree_row {
     unsigned role;
     uint64_t slot, incarnation;
     int64_t pid;
-    const char *state; /* "starting", "ready", "draining", "backoff", "parked", "stopped" */
+    const char *state; /* "starting", "ready", "draining", "ending", "backoff", "parked", "stopped" */
     int64_t uptime_ms;
     uint64_t restarts;
     int last_status;       /* of its predecessor, as waitpid gave it; 0 when there was none */
     int64_t next_start_ms; /* from now, when in backoff */
     const char *doing, *key;
     int64_t beat_age_ms;
+    const char *why; /* why it is (or, once dead, was) ended by a signal; "" when it was not. Static text */
+    bool leaving;    /* it said that it ends by itself */
 };
 bool tree_row(const struct tree *tree, unsigned index, struct instant now, struct tree_row *row);
 

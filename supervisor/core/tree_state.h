@@ -1,0 +1,92 @@
+/* supervisor/core/tree_state.h -- what is inside struct tree, and what the files of this folder do for each
+ * other: tree.c (events in, rows out), introduce.c, epoch.c, watchdog.c, stop.c. They call down in that order
+ * and never back. Not for the shell. */
+#ifndef SUPERVISOR_CORE_TREE_STATE_H
+#define SUPERVISOR_CORE_TREE_STATE_H
+
+#include "supervisor/core/child.h"
+#include "supervisor/core/tree.h"
+
+#define TREE_DOING_MAX 256u
+#define TREE_KEY_MAX   (2u * LIMIT_NAME + 2u)
+
+/* A place for one child. Slots outlive the processes in them. */
+struct slot {
+    struct child child;
+    const struct role_policy *policy;
+    uint64_t number; /* 0 to N-1 within its role */
+
+    /* Introductions of the process in this slot to its partners (introduce.c), as sets of roles. */
+    unsigned told;     /* both sides got PEER */
+    unsigned knows;    /* it answered PEER_OK for them */
+    unsigned known_to; /* they answered PEER_OK for it */
+    int64_t told_ms;   /* when the last of its partners was told */
+    bool go;           /* GO was sent */
+
+    bool leaving;    /* it said that it ends by itself */
+    int last_status; /* of the predecessor, as waitpid gave it */
+    const char *why; /* why it is being ended; "" when it is not */
+    char doing[TREE_DOING_MAX], key[TREE_KEY_MAX];
+};
+
+struct tree {
+    struct tree_config config;
+    struct tree_ops ops;
+    struct slot *slots; /* in the order of policy_roles(), each role's slots together */
+    unsigned n_slots;
+    struct slot *watcher, *gateway; /* into slots */
+    uint64_t incarnations;          /* the last one given; the supervisor itself is 0 */
+    uint64_t random;
+    unsigned ever_ready; /* set of roles that were READY at least once in the supervisor's life */
+
+    uint64_t epoch;         /* the open one: the incarnation of the watcher that got GO; 0 without */
+    uint64_t epoch_gateway; /* the gateway that may hold grants of it; 0 when none was introduced */
+    bool closing;           /* EPOCH_OVER is under way */
+    int64_t close_ms;       /* boot ms by which EPOCH_CLOSED must be here */
+
+    enum stop_phase phase;
+    int code; /* what the supervisor exits with after the stop */
+};
+
+/* ---- slot.c */
+/* Feeds one event to a slot and carries out the order. why: static text, used when it ends a process. */
+void slot_event(struct tree *tree, struct slot *slot, enum child_event event, const char *why,
+                struct instant now);
+/* Whose process has this incarnation now; NULL when nobody's. */
+struct slot *slot_of_incarnation(struct tree *tree, uint64_t incarnation);
+struct slot *slot_of_pid(struct tree *tree, int64_t pid);
+/* Workers that have a process, in any state. */
+unsigned slot_live_workers(const struct tree *tree);
+void slot_send(struct tree *tree, const struct slot *to, enum msg_id id, const void *body);
+
+/* ---- introduce.c */
+void introduce_settle(struct tree *tree, struct instant now);
+void introduce_answer(struct tree *tree, struct slot *from, uint64_t incarnation);
+/* The process in this slot was reaped: its siblings hear of it, its introductions are void. */
+void introduce_forget(struct tree *tree, struct slot *dead);
+bool introduce_done(const struct slot *slot);
+/* When the introduction of this slot is overdue (boot ms), or CHILD_NEVER. */
+int64_t introduce_deadline(const struct slot *slot);
+/* The introduction is overdue: ends whoever did not answer. */
+void introduce_overdue(struct tree *tree, struct slot *slot, struct instant now);
+
+/* ---- epoch.c */
+void epoch_settle(struct tree *tree, struct instant now);
+void epoch_closed(struct tree *tree, const struct slot *from, uint64_t epoch);
+/* The watcher has its GO and lives, and so does the gateway: workers may run. */
+bool epoch_runs(const struct tree *tree);
+int64_t epoch_deadline(const struct tree *tree);
+void epoch_overdue(struct tree *tree, struct instant now);
+
+/* ---- stop.c */
+void stop_begin(struct tree *tree, int code, struct instant now);
+void stop_settle(struct tree *tree, struct instant now);
+
+/* ---- tree.c */
+/* May the tree start a process in this slot now? */
+bool tree_may_start(const struct tree *tree, const struct slot *slot);
+/* Everything that follows from the present state: introductions, GO, epochs, the stop's next phase, starts.
+ */
+void tree_settle(struct tree *tree, struct instant now);
+
+#endif

@@ -283,7 +283,7 @@ def never_had_credentials(t: T) -> None:
 @case
 def api_server_gone_and_back(t: T) -> None:
     """The API server dies and comes back: the program stays up, catches up with what it missed, and no key is made twice."""
-    t.start(packet={"flags": ("--dup-check=off",)})
+    t.start(packet={"flags": ("--dup-check=off",)}, kubeconfig=t.kube.breakable_kubeconfig())
     before = t.shoot().create()
     before.wait_state("Succeeded")
     half = [t.shoot() for _ in range(5)]

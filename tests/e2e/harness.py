@@ -80,12 +80,12 @@ class T:
         self.secrets.append(self.packet.token)
         return self.packet
 
-    def start(self, packet: dict | None = None, **options: Any) -> Provider:
+    def start(self, packet: dict | None = None, kubeconfig: Path | None = None, **options: Any) -> Provider:
         """Packet simulator (unless there is one) and the program; options as in Provider."""
         if not self.packet:
             self.start_packet(**(packet or {}))
-        self.provider = Provider(self.build, self.directory / "provider", self.kube.provider_kubeconfig, self.packet.url,
-                                 self.packet.ca_file, **options).start()
+        self.provider = Provider(self.build, self.directory / "provider", kubeconfig or self.kube.provider_kubeconfig,
+                                 self.packet.url, self.packet.ca_file, **options).start()
         return self.provider
 
     def shoot(self, token: str | None = None, project: str | None = None) -> Shoot:

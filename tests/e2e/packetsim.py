@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import urllib.parse
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ class PacketSim:
     def __init__(self, build: Path, directory: Path, latency_ms: int = 0, flags: tuple[str, ...] = (),
                  project: str | None = None, token: str | None = None) -> None:
         self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "tls").mkdir(parents=True, exist_ok=True)
         self.token, self.project = token or "token-" + secrets.token_hex(12), project or str(uuid.uuid4())
         self.argv = [str(build / "tests/sim-packet-api"), f"--tls-self-signed={directory / 'tls'}",
                      f"--project={self.project}", f"--token={self.token}", f"--ledger={directory / 'ledger.jsonl'}",
@@ -36,8 +35,7 @@ class PacketSim:
         except ValueError:
             raise Failure(f"sim-packet-api said {line!r} instead of its ready line") from None
         self.url, self.ca_file = self.ready["url"].rstrip("/"), Path(self.ready["caFile"])
-        parts = urllib.parse.urlsplit(self.url)
-        self._admin = KubeClient(self.ready.get("adminURL") or f"{parts.scheme}://{parts.netloc}", ca_file=self.ca_file)
+        self._admin = KubeClient(self.ready["adminURL"].removesuffix("/_sim"))
         return self
 
     def stop(self) -> None:

@@ -92,6 +92,9 @@ class RealKube:
         ], d)
         wait_for("kube-apiserver to be ready", self._ready, seconds=90, interval=0.1)
 
+    def breakable_kubeconfig(self) -> Path:
+        return self.provider_kubeconfig
+
     def stop_apiserver(self) -> None:
         """The API server is gone at once, as after a crash: connections break, the port refuses."""
         if self.apiserver:

@@ -1,7 +1,7 @@
 """Starts the Kubernetes simulator with the same two users and interface as realkube.RealKube.
 
-It keeps everything in memory, so "gone" is a server that breaks every connection of the program, not one that is
-started again.
+It keeps everything in memory, so "gone" is a proxy before it that breaks every connection and its port, not a server
+that is started again.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 import signal
+import urllib.parse
 from pathlib import Path
 
 from .audit import AuditLog
 from .kubeclient import KubeClient, load_yaml, write_kubeconfig
 from .procs import REPO, Child, Failure, Skip
+from .proxy import BreakableProxy
 from .realkube import USER, programs
 
 
@@ -22,7 +24,7 @@ class SimKube:
 
     def __init__(self, build: Path, directory: Path) -> None:
         self.build, self.directory, self.user = build, directory, USER
-        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "tls").mkdir(parents=True, exist_ok=True)
         self.audit = AuditLog(directory / "audit.log")
         self.admin_kubeconfig = directory / "admin.kubeconfig"
         self.provider_kubeconfig = directory / "provider.kubeconfig"
@@ -61,11 +63,19 @@ class SimKube:
     def client_of_provider(self) -> KubeClient:
         return KubeClient(self.url, self.provider_token, self.ca_file)
 
+    def breakable_kubeconfig(self) -> Path:
+        """The program's kubeconfig for a case that calls stop_apiserver()."""
+        parts = urllib.parse.urlsplit(self.url)
+        self.proxy = BreakableProxy(parts.hostname, parts.port)
+        path = self.directory / "breakable.kubeconfig"
+        write_kubeconfig(path, f"https://127.0.0.1:{self.proxy.port}", self.ca_file, USER, self.provider_token)
+        return path
+
     def stop_apiserver(self) -> None:
-        raise Skip("not on the simulator")
+        self.proxy.break_all()
 
     def start_apiserver(self) -> None:
-        raise Skip("not on the simulator")
+        self.proxy.mend()
 
     def stop(self) -> None:
         if self.child:

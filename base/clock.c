@@ -68,7 +68,7 @@ static int64_t days_of_civil(struct civil date)
 static void write_text(int64_t units, int64_t units_per_s, int digits, char *buf)
 {
     int64_t seconds = floor_div(units, units_per_s);
-    int64_t fraction = units - seconds * units_per_s;
+    int64_t fraction = units % units_per_s + (units % units_per_s < 0 ? units_per_s : 0);
 
     if (seconds < FIRST_SECOND) {
         seconds = FIRST_SECOND;

@@ -139,25 +139,25 @@ static void put_quoted(struct line *line, const char *text)
 }
 
 /* Writes a whole field or nothing. */
-static void put_field(struct line *line, const struct log_field *field)
+static void put_field(struct line *line, struct log_field field)
 {
     size_t before = line->len;
     bool had_room;
 
     had_room = puts_line(line, log_as_text ? " " : ",");
     if (log_as_text) {
-        had_room = had_room && puts_line(line, field->key) && puts_line(line, "=");
+        had_room = had_room && puts_line(line, field.key) && puts_line(line, "=");
     } else {
-        put_quoted(line, field->key);
+        put_quoted(line, field.key);
         had_room = had_room && puts_line(line, ":");
     }
-    if (field->text) {
+    if (field.text) {
         had_room = had_room && line->room - line->len >= 8;
         if (had_room)
-            put_quoted(line, field->text);
+            put_quoted(line, field.text);
     } else {
         char number[24];
-        snprintf(number, sizeof(number), "%lld", (long long)field->number);
+        snprintf(number, sizeof(number), "%lld", (long long)field.number);
         had_room = had_room && puts_line(line, number);
     }
     if (!had_room) {
@@ -176,8 +176,8 @@ static void start_json(struct line *line, enum log_level level, const char *ts, 
     puts_line(line, ts);
     puts_line(line, "\"");
     if (*log_logger)
-        put_field(line, &F_STR("logger", log_logger));
-    put_field(line, &F_STR("msg", msg));
+        put_field(line, F_STR("logger", log_logger));
+    put_field(line, F_STR("msg", msg));
     if (level == LEVEL_WARN)
         puts_line(line, ",\"warning\":true");
 }
@@ -231,7 +231,7 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     else
         start_json(&line, level, ts, msg ? msg : "");
     for (size_t i = 0; i < n_fields; i++)
-        put_field(&line, &fields[i]);
+        put_field(&line, fields[i]);
     end_line(&line);
     write_line(&line);
     errno = saved;

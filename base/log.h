@@ -19,7 +19,12 @@ struct log_field {
     int64_t number;
 };
 
-#define F_STR(key_, text_)   ((struct log_field){.key = (key_), .text = (text_) ? (text_) : ""})
+static inline struct log_field log_text(const char *key, const char *text)
+{
+    return (struct log_field){.key = key, .text = text ? text : ""};
+}
+
+#define F_STR(key_, text_)   log_text((key_), (text_))
 #define F_INT(key_, number_) ((struct log_field){.key = (key_), .number = (int64_t)(number_)})
 
 /* logger: the role's name, shown as "logger". format_text: one readable line instead of JSON

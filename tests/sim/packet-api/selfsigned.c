@@ -1,10 +1,12 @@
 /* tests/sim/packet-api/selfsigned.c -- a certificate of its own for a server that lives for one test.
  * Owns nothing after it returns; the private key is never written to a file. Called once by main.c. */
+#include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include "tests/sim/packet-api/server.h"
 
@@ -51,6 +53,8 @@ static char *text_of(BIO *bio)
 static int write_file(const char *dir, const char *pem)
 {
     char path[4096];
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return -1;
     int n = snprintf(path, sizeof path, "%s/ca.crt", dir);
     FILE *file = n > 0 && (size_t)n < sizeof path ? fopen(path, "w") : NULL;
     if (file == NULL)

@@ -110,7 +110,9 @@ void psim_ledger_write(struct psim_call *call)
 {
     struct packet_sim *sim = call->sim;
     char hash[PACKET_SIM_HASH_LEN + 1] = "";
-    if (*call->request->token != '\0')
+    if (call->token != NULL)
+        memcpy(hash, call->token->hash, sizeof hash);
+    else if (*call->request->token != '\0')
         packet_sim_token_hash(call->request->token, hash);
     bool answered = call->answer->fate != SIM_HANG && call->answer->fate != SIM_RESET;
     struct packet_sim_event event = {.seq = ++sim->seq,

@@ -79,4 +79,13 @@ bool gateway_core_finished(const struct gateway_core *core);
 /* "idle", or "3 calls under way, 12 waiting, budget 4.2". Core-owned. */
 const char *gateway_core_doing(struct gateway_core *core);
 
+/* Numbers for the beat. */
+struct gateway_gauges {
+    unsigned under_way, waiting; /* calls */
+    unsigned grants, credentials;
+    unsigned paused; /* credentials in a pause after 429 */
+    double budget;   /* calls that may start now, of the scarcest credential */
+};
+void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges *gauges);
+
 #endif

@@ -1,0 +1,97 @@
+/* packet-gateway/core/change.c -- UPDATE and REMOVE of one key. Both may be repeated: the same PUT and the
+ * same DELETE change nothing more (packet 4.4). "Gone" only by proof: the API's own 404 and a complete list
+ * without the id (packet 5.3, C-27). Called by tasks.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "packet-gateway/core/internal.h"
+
+static void act(struct gateway_core *core, struct task *task)
+{
+    const struct grant *g = task->grant;
+    char *body = NULL;
+
+    task->step = STEP_ACT;
+    if (task->kind == TASK_REMOVE) {
+        call_ask(core, task, "DELETE", api_item_path(task->id), NULL);
+        return;
+    }
+    body = api_body(task->relabel ? g->label : NULL, task->key, task->retag ? g->owner : NULL,
+                    task->retag ? task->shoot_uid : NULL);
+    if (!body) {
+        snprintf(task->detail, sizeof task->detail, "the public key or its label is not UTF-8");
+        task_refuse(core, task, OUTCOME_REFUSED, 0);
+        return;
+    }
+    call_ask(core, task, "PUT", api_item_path(task->id), body);
+}
+
+void change_begin(struct gateway_core *core, struct task *task)
+{
+    act(core, task);
+}
+
+/* A 200 for another key than the one changed proves nothing. */
+static enum answer_class class_of(const struct task *task, const struct answer *answer)
+{
+    char id[UUID_TEXT];
+
+    if (answer->class != CLASS_OK || task->kind == TASK_REMOVE)
+        return answer->class;
+    return answer_id(answer->root, id) && strcmp(id, task->id) == 0 ? CLASS_OK : CLASS_BROKEN;
+}
+
+static void acted(struct gateway_core *core, struct task *task, const struct answer *answer)
+{
+    enum answer_class class = class_of(task, answer);
+
+    task_note(task, answer);
+    if (class == CLASS_OK) {
+        if (task->kind == TASK_REMOVE)
+            place_gone(core, task->place, task->id);
+        else if (task->has_want)
+            place_changed(task->place, task->id, &task->want);
+        task_finish_id(core, task, task->id, false);
+        return;
+    }
+    if (class == CLASS_NOT_FOUND) {
+        list_begin(core, task, STEP_LIST_PROOF);
+        return;
+    }
+    if (class_row(class)->maybe)
+        task->maybe = true;
+    if (!retry_call(core, task, class))
+        task_fail(core, task, class);
+}
+
+/* 404 for the key alone, and a complete list: gone, or a view that lags behind. */
+static void proved(struct gateway_core *core, struct task *task)
+{
+    if (!task->list.watched_there) {
+        place_gone(core, task->place, task->id);
+        task_finish(core, task, OUTCOME_GONE);
+        return;
+    }
+    if (++task->rounds >= TRIES_MAX) {
+        task_fail(core, task, CLASS_NOT_FOUND);
+        return;
+    }
+    act(core, task);
+    if (task->call)
+        task->call->ready_ms += retry_delay_ms(core, task->rounds + 1);
+}
+
+void change_answer(struct gateway_core *core, struct task *task, const struct answer *answer)
+{
+    enum answer_class class;
+
+    if (task->step == STEP_ACT) {
+        acted(core, task, answer);
+        return;
+    }
+    switch (list_answer(core, task, answer, &class)) {
+    case LIST_GOES_ON: return;
+    case LIST_FAILED: list_fail(core, task, answer, class); return;
+    case LIST_COMPLETE: proved(core, task); return;
+    }
+}

@@ -1,0 +1,404 @@
+/* packet-gateway/core/internal.h -- the shapes the gateway's core files share: grant, place (a lock and what
+ * is known behind it), credential, call, task. Private to packet-gateway/core; nobody else includes it.
+ * Everything hangs off struct gateway_core; there is no other state. */
+#ifndef PACKET_GATEWAY_CORE_INTERNAL_H
+#define PACKET_GATEWAY_CORE_INTERNAL_H
+
+#include <jansson.h>
+#include <sys/queue.h>
+
+#include "packet-gateway/core/gateway.h"
+
+/* ---- limits and times of the gateway: each number once ---- */
+#define GRACE_MS           30000  /* a 201 or 204 of ours outweighs a list this long (packet C-28) */
+#define EVIDENCE_MS        5000   /* a list older than this is no reason to POST (design 5) */
+#define BUDGET_WAIT_MS     2000   /* longer waits are spent in the watcher's queue (design 12.6) */
+#define LOCK_WAIT_MS       5000   /* so is a longer wait for somebody else's mutation */
+#define PAUSE_CAP_MS       300000 /* no server may silence us for longer (packet C-34) */
+#define PAUSE_FIRST_MS     1000   /* pause after a 429 that names no time, doubled each time ... */
+#define PAUSE_LAST_MS      30000  /* ... up to this (packet 4.4) */
+#define OPEN_KEPT_MS       (1000 * (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)) /* an unknown POST is remembered */
+#define CREDENTIAL_KEPT_MS 600000 /* pause and rate of an unused credential; its token is wiped at once */
+#define TRIES_MAX          3      /* of a call that may be repeated, the first one counted */
+#define GRANT_CALLS        2.0    /* calls an average job needs, reserved at admission (design 12.6) */
+#define RATE_FLOOR         0.5    /* calls each second that 429s may push us down to */
+#define PAGES_MAX          1000u  /* of one list (packet 6) */
+#define LIST_KEYS_MAX      256u   /* keys of one list that concern one object */
+#define FOUND_KEYS_MAX     64u    /* of them in FOUND */
+#define BODY_MAX           (1024u * 1024u) /* of an answer (packet 4.4) */
+#define JSON_DEPTH_MAX     32u
+#define JSON_VALUES_MAX    65536u /* commas and brackets of an answer */
+#define TRACES_MAX         64u    /* our own latest effects remembered for one label */
+#define GRANT_IDS_MAX      256u
+#define SWEEP_EVERY_MS     1000 /* what is remembered is looked through this often */
+
+#define UUID_TEXT        37u /* 36 and the NUL */
+#define DIGEST_LEN       32u
+#define FINGERPRINT_TEXT 52u /* "SHA256:", 43 characters, NUL */
+#define DETAIL_TEXT      512u
+
+/* ---- a public key: material.c ---- */
+struct material {
+    unsigned char digest[DIGEST_LEN];   /* of type, NUL, blob: equal means the same key (packet C-15) */
+    char fingerprint[FINGERPRINT_TEXT]; /* as OpenSSH prints it; "" when the blob is no base64 */
+};
+
+/* Reads "type base64 [comment]" with any white space around. Returns false when there are no two words. */
+bool material_read(const char *line, size_t len, struct material *out);
+bool material_same(const struct material *a, const struct material *b);
+/* SHA-256 by OpenSSL. */
+void digest_of(const void *data, size_t len, unsigned char out[DIGEST_LEN]);
+/* Copies in lower case. Returns false, and *out is "", for anything but 8-4-4-4-12 hex digits (packet C-6).
+ */
+bool uuid_copy(const char *text, size_t len, char out[UUID_TEXT]);
+
+/* ---- a token in memory: secret.c ---- */
+struct secret;
+struct secret *secret_new(const char *text, size_t len);
+const char *secret_text(const struct secret *secret);
+void secret_free(struct secret **secret);
+
+/* ---- a credential and its budget: budget.c ---- */
+enum lane { LANE_DELETE, LANE_CREATE, LANE_READ, LANE_DRIFT, LANES };
+
+struct credential {
+    TAILQ_ENTRY(credential) link;
+    unsigned char hash[DIGEST_LEN];
+    struct secret *token; /* NULL while nobody refers to it */
+    unsigned refs;        /* grants and calls */
+    double tokens, rate;  /* calls that may start now; calls each second. rate 0: no limit */
+    int64_t filled_ms;    /* when tokens was last brought up to date */
+    int64_t paused_until_ms;
+    unsigned limited; /* 429s in a row */
+    double reserved;  /* calls promised to grants and not yet made */
+    int64_t used_ms;  /* last reference given back */
+};
+
+/* ---- a lock for (project, label) and what is known about it: locks.c ---- */
+/* An effect of ours younger than GRACE_MS. */
+struct trace {
+    LIST_ENTRY(trace) link;
+    char id[UUID_TEXT];
+    bool gone; /* deleted by us; else made by us */
+    struct material material;
+    char created[CLOCK_TEXT_MAX];
+    int64_t at_ms;
+};
+LIST_HEAD(traces, trace);
+
+struct place {
+    TAILQ_ENTRY(place) link;
+    char project[UUID_TEXT];
+    char *label;
+    struct task *holder;
+    unsigned tasks;       /* that refer to it */
+    uint64_t mutations;   /* starts and ends of mutations here: a list is judged by it (design 12.11) */
+    bool absent_known;    /* a complete list without this material ... */
+    int64_t absent_ms;    /* ... whose first page was asked for then ... */
+    uint64_t absent_seen; /* ... when so many mutations were counted */
+    struct material absent_material;
+    const struct credential *absent_by;
+    bool open; /* a POST of this material may have been carried out, no list showed it (design 12.2) */
+    int64_t open_until_ms;
+    struct material open_material;
+    struct traces traces; /* newest first */
+};
+
+/* ---- authority for one job: grants.c ---- */
+struct grant {
+    TAILQ_ENTRY(grant) link;
+    uint64_t handle, worker, epoch;
+    uint64_t watcher, correlation; /* who asked, for REVOKED */
+    int64_t write_until_ms;        /* end of the leadership as the watcher knows it; INT64_MAX: not given */
+    struct credential *credential;
+    double reserve; /* calls still promised */
+    char project[UUID_TEXT];
+    char *label, *owner;
+    char (*ids)[UUID_TEXT]; /* room for room_ids: recorded by the object, then found ours by our own lists
+                               (design 12.5) */
+    unsigned n_recorded, n_ids, room_ids;
+    unsigned tasks; /* that refer to it; it lives as long */
+    bool listed;    /* still in the table */
+    bool revoked;   /* REVOKED goes out when no task is left */
+};
+
+/* ---- one HTTP request: calls.c ---- */
+enum call_state { CALL_WAITING, CALL_SENT, CALL_ANSWERED };
+
+struct call {
+    TAILQ_ENTRY(call) link;
+    uint64_t id;
+    enum call_state state;
+    struct task *task; /* NULL: nobody wants the answer any more */
+    struct credential *credential;
+    enum lane lane;
+    const char *method;
+    char *path, *body;
+    bool mutation;
+    int64_t ready_ms;     /* not to be started before */
+    int64_t start_before; /* INT64_MAX: any time */
+    unsigned tries;
+};
+
+/* ---- an answer, understood: classify.c, answer.c ---- */
+enum answer_class {
+    CLASS_OK,       /* 2xx with what a 2xx of this method must hold */
+    CLASS_NOT_SENT, /* no byte left */
+    CLASS_TLS,      /* somebody else is there */
+    CLASS_FENCED,   /* too late to start */
+    CLASS_LOST,     /* no whole answer */
+    CLASS_BROKEN,   /* 2xx, but not what it must hold (packet C-41) */
+    CLASS_NOT_API,  /* 3xx, or 2xx that is no JSON: another host lives there now (packet C-40) */
+    CLASS_FAULT,    /* 400, 405, 501 ...: ours */
+    CLASS_UNAUTHENTICATED,
+    CLASS_FORBIDDEN,
+    CLASS_NOT_FOUND, /* 404 or 410 from the API itself (packet 5.2) */
+    CLASS_REFUSED,   /* 422, 409 */
+    CLASS_LIMITED,   /* 429 */
+    CLASS_FRONT,     /* balancer, overload, time-out said by the server; any 404 that is not the API's */
+    CLASS_SERVER,    /* 500 and what nobody foresaw */
+    CLASSES
+};
+
+struct answer {
+    enum answer_class class;
+    int status;
+    json_t *root; /* the body when it is JSON, else NULL */
+    const struct gateway_result *result;
+};
+
+struct class_row {
+    enum outcome outcome; /* when nothing else is known */
+    bool repeat;          /* GET, PUT and DELETE are worth another try */
+    bool maybe;           /* a mutation may have been carried out */
+};
+
+const struct class_row *class_row(enum answer_class class);
+/* Parses and classifies. answer_free() afterwards; result must live as long. */
+void answer_read(struct answer *answer, const char *method, const struct gateway_result *result);
+void answer_free(struct answer *answer);
+/* The body as JSON, or NULL: over BODY_MAX, too deep, too many values, no JSON. Caller: json_decref. */
+json_t *answer_json(const char *body, size_t len);
+/* Is root an object with a string "error" or an array "errors"? */
+bool answer_is_error(const json_t *root);
+/* A sentence, never empty, without control characters and without token (packet C-30, C-7). */
+void answer_sentence(const struct answer *answer, const char *token, char out[DETAIL_TEXT]);
+
+/* ---- keys of a list: list.c reads them through answer.c ---- */
+struct found_key {
+    char id[UUID_TEXT];
+    struct material material;
+    bool readable; /* material is filled in */
+    char created[CLOCK_TEXT_MAX];
+    int64_t created_ms; /* INT64_MAX when unreadable: sorts last */
+    bool label, blob, recorded;
+    enum key_owner owner;
+};
+
+/* What one member of "ssh_keys" says. label and tags point into item. Returns false when it has no usable
+ * id: such a key cannot concern us (packet C-29). */
+bool answer_key(const json_t *item, struct found_key *key, const char **label, const json_t **tags);
+enum key_owner answer_owner(const json_t *tags, const char *owner);
+/* The id of a single key, lower case. Returns false without a valid one. */
+bool answer_id(const json_t *root, char id[UUID_TEXT]);
+/* The href of meta.next, or NULL. */
+const char *answer_next(const json_t *root);
+
+/* ---- all that is Packet's own on the way out: api.c ---- */
+char *api_list_path(const char *project);
+char *api_item_path(const char *id);
+/* The path below the base of a root-relative href of the same list; NULL when it leads elsewhere (packet
+ * C-2). */
+char *api_next_path(const char *base_path, const char *list_path, const char *href);
+/* The page number in a path's query, or -1. */
+long api_page(const char *path);
+/* Members that are NULL are left out (packet C-13, C-24). Tags when owner is not NULL. NULL when a text
+ * is no UTF-8. Caller frees. */
+char *api_body(const char *label, const char *key, const char *owner, const char *shoot_uid);
+
+/* ---- one question of a worker: tasks.c, and search.c create.c change.c ---- */
+enum task_kind { TASK_SEARCH, TASK_CREATE, TASK_UPDATE, TASK_REMOVE };
+enum task_step { STEP_LOCK, STEP_LIST, STEP_ACT, STEP_LIST_AFTER, STEP_LIST_REFUSED, STEP_LIST_PROOF };
+
+struct list {
+    struct found_key *keys;
+    unsigned n, room;
+    unsigned pages;
+    long page;          /* number of the last page read */
+    int64_t sent_ms;    /* first page asked for; 0: not yet sent */
+    uint64_t seen;      /* place->mutations at that moment */
+    bool watched_there; /* the task's id was listed */
+    char *path;         /* of the first page */
+};
+
+struct task {
+    TAILQ_ENTRY(task) link;
+    enum task_kind kind;
+    enum task_step step;
+    uint64_t asker, seq, correlation;
+    struct grant *grant;
+    struct place *place;
+    struct call *call;
+    bool holds;  /* the place's lock */
+    bool orphan; /* nobody waits for the answer: nothing new is begun */
+    bool maybe;  /* a mutation of this task may have been carried out */
+    bool done;
+    int64_t asked_ms, start_before;
+    char *key; /* the wanted line, or NULL */
+    struct material want;
+    bool has_want;
+    char id[UUID_TEXT];
+    char *shoot_uid; /* or NULL */
+    bool relabel, retag;
+    unsigned rounds; /* DELETEs answered 404 while the list still has the key */
+    struct list list;
+    int http; /* of the answer that decided */
+    char request_id[129];
+    char detail[DETAIL_TEXT];
+};
+
+TAILQ_HEAD(credentials, credential);
+TAILQ_HEAD(places, place);
+TAILQ_HEAD(grants, grant);
+TAILQ_HEAD(calls, call);
+TAILQ_HEAD(tasks, task);
+
+struct gateway_core {
+    struct gateway_config config;
+    char *base_path;
+    struct gateway_ops ops;
+    struct instant now; /* of the event being handled */
+    uint64_t random;
+    uint64_t next_call;
+    unsigned under_way;    /* calls */
+    uint64_t closed_epoch; /* this and older ones are over */
+    bool draining;
+    int64_t drain_until_ms;
+    int64_t swept_ms;
+    struct credentials credentials;
+    struct places places;
+    struct grants grants;
+    struct calls calls;
+    struct tasks tasks;
+    char doing[128];
+};
+
+/* retry.c */
+/* Uniform in [0, 1), from the seed. */
+double random_unit(struct gateway_core *core);
+/* Wait before try number `tries` + 1: 0.1 .. 2 s, jittered. */
+int64_t retry_delay_ms(struct gateway_core *core, unsigned tries);
+/* Repeats the call when its class and the number of tries allow it. Returns false when they do not. */
+bool retry_call(struct gateway_core *core, struct task *task, enum answer_class class);
+
+/* budget.c */
+struct credential *credential_get(struct gateway_core *core, const char *token, size_t len);
+void credential_ref(struct credential *credential);
+void credential_unref(struct gateway_core *core, struct credential *credential);
+/* How long a call of this lane would have to wait now, 0 = may start. Pauses included. */
+int64_t budget_wait_ms(const struct gateway_core *core, const struct credential *credential, enum lane lane);
+/* The wait a new grant would meet, with what is promised to others. */
+int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential);
+/* Calls that may start now, for people. */
+double budget_left(const struct gateway_core *core, const struct credential *credential);
+void budget_take(struct gateway_core *core, struct credential *credential);
+/* Learns from an answer: pause, slower, faster (packet C-34..C-36, 4.4). */
+void budget_learn(struct gateway_core *core, struct credential *credential, const struct answer *answer);
+/* A new epoch begins with nothing saved up (design 12.6). */
+void budget_empty(struct gateway_core *core);
+void budget_sweep(struct gateway_core *core);
+void budget_free(struct gateway_core *core);
+
+/* locks.c */
+struct place *place_get(struct gateway_core *core, const char *project, const char *label);
+/* Gives free places to the tasks that have waited longest; says whether any task moved. */
+bool locks_hand_out(struct gateway_core *core);
+void lock_release(struct task *task);
+int64_t locks_next_ms(const struct gateway_core *core);
+void place_made(struct gateway_core *core, struct place *place, const char *id,
+                const struct material *material, const char *created);
+void place_changed(struct place *place, const char *id, const struct material *material);
+void place_gone(struct gateway_core *core, struct place *place, const char *id);
+/* The trace still outweighs a list (packet C-28). */
+bool trace_counts(const struct gateway_core *core, const struct trace *trace);
+bool place_is_gone(const struct gateway_core *core, const struct place *place, const char *id);
+void place_open(struct gateway_core *core, struct place *place, const struct material *material);
+bool place_is_open(const struct gateway_core *core, const struct place *place,
+                   const struct material *material);
+/* May a POST go out without another list? (design 12.4, packet C-20, C-21) */
+bool place_absent(const struct gateway_core *core, const struct task *task);
+void place_note_absent(struct task *task);
+void locks_sweep(struct gateway_core *core);
+void locks_free(struct gateway_core *core);
+
+/* grants.c */
+void grants_answer_grant(struct gateway_core *core, uint64_t from, const struct message *message);
+void grants_answer_revoke(struct gateway_core *core, uint64_t from, const struct message *message);
+struct grant *grant_find(struct gateway_core *core, uint64_t handle);
+/* Recorded ids only, or also those our own lists showed to be ours. */
+bool grant_has_id(const struct grant *grant, const char *id, bool found_too);
+void grant_learn_id(struct grant *grant, const char *id);
+void grants_worker_gone(struct gateway_core *core, uint64_t worker);
+void grants_epoch_over(struct gateway_core *core, uint64_t epoch);
+/* A task of this grant has ended. */
+void grant_unref(struct gateway_core *core, struct grant *grant);
+void grants_free(struct gateway_core *core);
+
+/* calls.c */
+void call_answer(struct gateway_core *core, const struct gateway_result *result);
+/* Queues a request of this task. path and body are handed over. */
+void call_ask(struct gateway_core *core, struct task *task, const char *method, char *path, char *body);
+void call_repeat(struct gateway_core *core, struct task *task, int64_t delay_ms);
+void call_abandon(struct gateway_core *core, struct task *task);
+bool calls_start(struct gateway_core *core);
+int64_t calls_next_ms(const struct gateway_core *core);
+unsigned calls_waiting(const struct gateway_core *core);
+bool calls_mutation_under_way(const struct gateway_core *core);
+void calls_free(struct gateway_core *core);
+
+/* tasks.c */
+void tasks_answer_ask(struct gateway_core *core, uint64_t from, const struct message *message);
+void task_begin(struct gateway_core *core, struct task *task);
+void task_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+/* Takes status, request id and sentence of an answer for the reply; does not overwrite those of a mutation
+ * whose outcome is unknown. */
+void task_note(struct task *task, const struct answer *answer);
+void task_finish(struct gateway_core *core, struct task *task, enum outcome outcome);
+/* Ends with what the class says, or UNKNOWN when a mutation may have been carried out, or LATER in a pause.
+ */
+void task_fail(struct gateway_core *core, struct task *task, enum answer_class class);
+void task_finish_id(struct gateway_core *core, struct task *task, const char *id, bool adopted);
+/* Nothing was sent by this call; wait_ms for LATER. */
+void task_refuse(struct gateway_core *core, struct task *task, enum outcome outcome, int64_t wait_ms);
+/* The asker is gone: what was sent goes on, nothing else does (design 12.4). */
+void task_orphan(struct gateway_core *core, struct task *task);
+bool task_sent_mutation(const struct task *task);
+void tasks_drain(struct gateway_core *core);
+void tasks_sweep(struct gateway_core *core);
+void tasks_free(struct gateway_core *core);
+
+/* reply.c */
+void reply_outcome(struct gateway_core *core, const struct task *task, enum outcome outcome, int64_t wait_ms,
+                   const char *id, bool adopted);
+void reply_found(struct gateway_core *core, const struct task *task, enum outcome outcome, int64_t wait_ms);
+
+/* list.c */
+enum list_progress { LIST_GOES_ON, LIST_COMPLETE, LIST_FAILED };
+void list_begin(struct gateway_core *core, struct task *task, enum task_step step);
+/* On LIST_FAILED *class says why; repeats by itself what may be repeated. */
+enum list_progress list_answer(struct gateway_core *core, struct task *task, const struct answer *answer,
+                               enum answer_class *class);
+void list_clear(struct list *list);
+/* Ends the task because a list could not be had. */
+void list_fail(struct gateway_core *core, struct task *task, const struct answer *answer,
+               enum answer_class class);
+
+/* search.c, create.c, change.c: begin once the lock is held, then one call per answer */
+void search_begin(struct gateway_core *core, struct task *task);
+void search_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+void create_begin(struct gateway_core *core, struct task *task);
+void create_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+void change_begin(struct gateway_core *core, struct task *task);
+void change_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+
+#endif

@@ -1,0 +1,190 @@
+/* packet-gateway/core/list.c -- one complete list of a project's keys, page by page, reduced to the keys that
+ * concern one object and corrected by what we did in the last moments (packet 6, C-18, C-19, C-28). Never
+ * decides what follows. Called by search.c, create.c and change.c. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "packet-gateway/core/internal.h"
+
+void list_clear(struct list *list)
+{
+    free(list->keys);
+    free(list->path);
+    memset(list, 0, sizeof *list);
+}
+
+void list_begin(struct gateway_core *core, struct task *task, enum task_step step)
+{
+    list_clear(&task->list);
+    task->step = step;
+    task->list.page = 1;
+    task->list.path = api_list_path(task->grant->project);
+    call_ask(core, task, "GET", x_strdup(task->list.path), NULL);
+}
+
+static bool listed(const struct list *list, const char *id)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        if (strcmp(list->keys[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* When full, a key with the wanted material displaces one without: it is what a POST depends on. */
+static void keep(struct list *list, const struct found_key *key)
+{
+    if (listed(list, key->id))
+        return;
+    if (list->n == LIST_KEYS_MAX) {
+        for (unsigned i = 0; key->blob && i < list->n; i++) {
+            if (!list->keys[i].blob) {
+                list->keys[i] = *key;
+                return;
+            }
+        }
+        return;
+    }
+    if (list->n == list->room) {
+        list->room = list->room ? 2 * list->room : 4;
+        list->keys = x_realloc(list->keys, list->room * sizeof *list->keys);
+    }
+    list->keys[list->n++] = *key;
+}
+
+static void take_key(struct gateway_core *core, struct task *task, const json_t *item)
+{
+    const struct grant *grant = task->grant;
+    struct found_key key;
+    const char *label;
+    const json_t *tags;
+
+    if (!answer_key(item, &key, &label, &tags) || place_is_gone(core, task->place, key.id))
+        return;
+    if (strcmp(key.id, task->id) == 0)
+        task->list.watched_there = true;
+    key.label = label && strcmp(label, grant->label) == 0;
+    key.blob = key.readable && task->has_want && material_same(&key.material, &task->want);
+    key.recorded = grant_has_id(grant, key.id, false);
+    key.owner = answer_owner(tags, grant->owner);
+    if (key.label || key.blob || key.recorded || key.owner == OWNER_US)
+        keep(&task->list, &key);
+}
+
+/* A key we hold a 201 for is there, whatever the list says (packet C-28). */
+static void add_made(struct gateway_core *core, struct task *task)
+{
+    const struct trace *t;
+
+    LIST_FOREACH(t, &task->place->traces, link)
+    {
+        struct found_key key = {.readable = true, .label = true, .owner = OWNER_US};
+
+        if (t->gone || !trace_counts(core, t))
+            continue;
+        memcpy(key.id, t->id, sizeof key.id);
+        memcpy(key.created, t->created, sizeof key.created);
+        key.material = t->material;
+        if (clock_parse(key.created, strlen(key.created), &key.created_ms) != 0)
+            key.created_ms = INT64_MAX;
+        key.blob = task->has_want && material_same(&key.material, &task->want);
+        key.recorded = grant_has_id(task->grant, key.id, false);
+        if (strcmp(key.id, task->id) == 0)
+            task->list.watched_there = true;
+        keep(&task->list, &key);
+    }
+}
+
+/* packet C-23: recorded, then oldest, then smallest id. */
+static int in_order(const void *a_, const void *b_)
+{
+    const struct found_key *a = a_, *b = b_;
+
+    if (a->recorded != b->recorded)
+        return a->recorded ? -1 : 1;
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    return strcmp(a->id, b->id);
+}
+
+static void complete(struct gateway_core *core, struct task *task)
+{
+    struct list *list = &task->list;
+
+    add_made(core, task);
+    if (list->n)
+        qsort(list->keys, list->n, sizeof *list->keys, in_order);
+    for (unsigned i = 0; i < list->n; i++) {
+        const struct found_key *k = &list->keys[i];
+
+        if (k->owner == OWNER_US || (k->label && k->blob && k->owner != OWNER_OTHER))
+            grant_learn_id(task->grant, k->id);
+    }
+}
+
+/* packet 6: only meta.next counts; no next, an empty page or a page seen before end the list. */
+static enum list_progress turn_page(struct gateway_core *core, struct task *task, const char *href,
+                                    enum answer_class *class)
+{
+    struct list *list = &task->list;
+    char *path = api_next_path(core->base_path, list->path, href);
+    long page = path ? api_page(path) : -1;
+
+    if (!path) {
+        *class = CLASS_NOT_API;
+        return LIST_FAILED;
+    }
+    if (page >= 0 ? page <= list->page : strcmp(path, task->call->path) == 0) {
+        free(path);
+        return LIST_COMPLETE;
+    }
+    if (list->pages >= PAGES_MAX) {
+        free(path);
+        *class = CLASS_BROKEN;
+        return LIST_FAILED;
+    }
+    if (page >= 0)
+        list->page = page;
+    call_ask(core, task, "GET", path, NULL);
+    return LIST_GOES_ON;
+}
+
+enum list_progress list_answer(struct gateway_core *core, struct task *task, const struct answer *answer,
+                               enum answer_class *class)
+{
+    const json_t *keys = json_object_get(answer->root, "ssh_keys"), *item;
+    enum list_progress progress = LIST_COMPLETE;
+    size_t i;
+
+    *class = answer->class;
+    if (answer->class != CLASS_OK)
+        return retry_call(core, task, answer->class) ? LIST_GOES_ON : LIST_FAILED;
+    task->list.pages++;
+    json_array_foreach(keys, i, item)
+    {
+        take_key(core, task, item);
+    }
+    const char *href = answer_next(answer->root);
+
+    if (href && json_array_size(keys))
+        progress = turn_page(core, task, href, class);
+    if (progress == LIST_COMPLETE)
+        complete(core, task);
+    return progress;
+}
+
+void list_fail(struct gateway_core *core, struct task *task, const struct answer *answer,
+               enum answer_class class)
+{
+    task_note(task, answer);
+    if (answer->class == CLASS_OK && !task->maybe)
+        snprintf(task->detail, sizeof task->detail, "%s",
+                 class == CLASS_NOT_API ? "the list of keys goes on at another place"
+                                        : "the list of keys has no end");
+    if (class == CLASS_NOT_FOUND && !task->maybe)
+        task_finish(core, task, OUTCOME_NO_PROJECT);
+    else
+        task_fail(core, task, class);
+}

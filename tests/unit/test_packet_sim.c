@@ -84,7 +84,7 @@ static void test_S_05_every_path_answers(void **state)
     static const char *const gets[] = {KEYS,
                                        "/metal/v1/ssh-keys",
                                        "/metal/v1/projects",
-                                       "/metal/v1/projects/" PROJECT,
+                                       ("/metal/v1/projects/" PROJECT),
                                        "/metal/v1/user",
                                        "/metal/v1/locations/metros",
                                        "/metal/v1/locations/metros/932eecda-6808-44b9-a3be-3abef49796ef"};

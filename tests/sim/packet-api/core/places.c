@@ -96,11 +96,11 @@ void psim_user_read(struct psim_call *call)
         return;
     }
     psim_date(account->created_ms, created);
-    json_t *user = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:[], s:{}}", "id",
-                             account->user_id, "first_name", account->name, "last_name", "Example",
-                             "full_name", account->name, "email", "user@example.invalid", "timezone", "UTC",
-                             "two_factor_auth", "sms", "short_id", "0a1b2c3d", "created_at", created,
-                             "updated_at", created, "max_projects", "emails", "customdata");
+    json_t *user =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[], s:{}}", "id", account->user_id,
+                  "first_name", account->name, "last_name", "Example", "full_name", account->name, "email",
+                  "user@example.invalid", "timezone", "UTC", "two_factor_auth", "sms", "short_id", "0a1b2c3d",
+                  "created_at", created, "updated_at", created, "emails", "customdata");
     if (user == NULL)
         abort();
     json_object_set_new(user, "href", json_sprintf("%s/users/%s", call->sim->prefix, account->user_id));

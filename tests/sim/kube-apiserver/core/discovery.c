@@ -204,13 +204,10 @@ static void openapi_group(struct ks_call *call, const char *wanted)
 
 static void access_review(struct ks_call *call)
 {
-    json_t *body = json_loadb(call->req->body, call->req->body_len, 0, NULL);
+    json_t *body = ks_read_body(call);
 
-    if (!json_is_object(body)) {
-        json_decref(body);
-        ks_fail(call, 400, "BadRequest", "the object provided is unrecognized");
+    if (body == NULL)
         return;
-    }
     (void)json_object_set_new(body, "status", json_pack("{s:b}", "allowed", 1));
     ks_answer_json(call, 201, body);
 }

@@ -2,17 +2,17 @@
  * Owns the paths below /_sim/ and the table of actions (kubernetes 11.5). Called around every request.
  *
  * A rule is a JSON object. Where it strikes (absent: everywhere): verb (get, list, watch, create, update,
- * patch, delete, deletecollection, or a method for paths that are no resource), resource (plural), namespace,
- * name, subresource, user, query (a text that the query string must contain). How often: skip (let that many
- * pass first), count (then strike that often; absent: once, 0: without end), forMs (only so long). What:
- * action, and code, reason, retryAfter (seconds), delayMs, lag, afterEvents. The actions: status       answer
- * with code (500) and reason, with Retry-After when retryAfter is given; nothing is done delay        hold
- * the answer (of a watch: the headers) back for delayMs reset hang truncate stall drip badLength   instead of
- * doing anything (truncate and those after it: with the true answer) resetAfter hangAfter   do it, then lose
- * the answer stale        reads with resourceVersion=0 see the state lag revisions ago tooLarge     504 Too
- * large resource version of watches, each after afterEvents events: cutEvent (half an event, then the
- * connection drops), silent, duplicate (each event twice), short (clean end), expire (ERROR 410), errorEvent
- * (ERROR with code, reason) */
+ * patch, delete, deletecollection, or a method in small letters for paths that are no resource), resource
+ * (plural), namespace, name, subresource, user, query (a text that the query string must contain). How often:
+ * skip (let that many pass first), count (then strike that often; absent: once, 0: without end), forMs (only
+ * so long). What: action, and code, reason, retryAfter (seconds), delayMs, lag, afterEvents. The actions:
+ * status       answer with code (500) and reason, with Retry-After when retryAfter is given; nothing is done
+ * delay        hold the answer (of a watch: the headers) back for delayMs reset hang truncate stall drip
+ * badLength   instead of doing anything (truncate and those after it: with the true answer) resetAfter
+ * hangAfter   do it, then lose the answer stale        reads with resourceVersion=0 see the state lag
+ * revisions ago tooLarge     504 Too large resource version of watches, each after afterEvents events:
+ * cutEvent (half an event, then the connection drops), silent, duplicate (each event twice), short (clean
+ * end), expire (ERROR 410), errorEvent (ERROR with code, reason) */
 #include <stdio.h>
 #include <string.h>
 

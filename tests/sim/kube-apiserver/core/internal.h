@@ -298,6 +298,8 @@ json_t *ks_schema_apply(const json_t *schema, const json_t *old, json_t *propose
 /* Rules that hold for every object. */
 void ks_validate_meta(const json_t *meta, struct ks_causes *causes);
 bool ks_name_valid(const char *name);
+/* The text as a JSON string in base64. */
+json_t *ks_base64(const char *text, size_t len);
 /* Fills defaults of built-in kinds and checks them. Returns a new reference, or NULL and an answer. */
 json_t *ks_validate_builtin(struct ks_call *call, json_t *old, json_t *object, struct ks_causes *causes);
 
@@ -306,6 +308,12 @@ json_t *ks_validate_builtin(struct ks_call *call, json_t *old, json_t *object, s
 void ks_create(struct ks_call *call, json_t *body);
 void ks_update(struct ks_call *call, struct ks_object *before, json_t *proposed);
 void ks_write(struct ks_call *call);
+bool ks_media_is(const struct ks_call *call, const char *type);
+/* The body of a request as JSON, also from protobuf. NULL and an answer when it cannot be read. */
+json_t *ks_read_body(struct ks_call *call);
+/* ---- protobuf.c ---- */
+/* NULL: no protobuf of a kind that is known here. */
+json_t *ks_protobuf(const char *data, size_t len);
 /* Puts apiVersion, kind and metadata first. Steals meta; borrows body. */
 json_t *ks_assemble(const struct ks_resource *res, json_t *meta, json_t *body);
 /* The answer to an apply patch; body is borrowed. */

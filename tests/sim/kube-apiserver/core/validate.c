@@ -158,7 +158,7 @@ static json_t *event(struct ks_call *call, json_t *object, struct ks_causes *cau
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static json_t *base64(const char *text, size_t len)
+json_t *ks_base64(const char *text, size_t len)
 {
     struct ks_text out = {0};
     json_t *made;
@@ -199,7 +199,7 @@ static json_t *secret(struct ks_call *call, const json_t *old, json_t *object, s
     {
         (void)json_object_set_new(
             data, key,
-            base64(json_string_value(value) ? json_string_value(value) : "", json_string_length(value)));
+            ks_base64(json_string_value(value) ? json_string_value(value) : "", json_string_length(value)));
     }
     json_object_foreach(data, key, value)
     {

@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "tests/sim/kube-apiserver/core/internal.h"
 
-static bool media_is(const struct ks_call *call, const char *type)
+#define PROTOBUF "application/vnd.kubernetes.protobuf"
+
+bool ks_media_is(const struct ks_call *call, const char *type)
 {
     size_t len = strlen(type);
     const char *has = call->req->content_type;
@@ -16,7 +18,7 @@ static bool media_is(const struct ks_call *call, const char *type)
 }
 
 /* The body as JSON. NULL and an answer when it cannot be. */
-static json_t *read_body(struct ks_call *call)
+json_t *ks_read_body(struct ks_call *call)
 {
     json_error_t error;
     json_t *body;
@@ -24,6 +26,12 @@ static json_t *read_body(struct ks_call *call)
     if (call->req->body_len > KS_BODY_MAX) {
         ks_fail(call, 413, "RequestEntityTooLarge", "Request entity too large: limit is %u", KS_BODY_MAX);
         return NULL;
+    }
+    if (ks_media_is(call, PROTOBUF)) {
+        body = ks_protobuf(call->req->body, call->req->body_len);
+        if (body == NULL)
+            ks_fail(call, 415, "UnsupportedMediaType", "this simulator does not know the kind in protobuf");
+        return body;
     }
     body = json_loadb(call->req->body, call->req->body_len, 0, &error);
     if (body == NULL)
@@ -271,7 +279,7 @@ static json_t *patched(struct ks_call *call, struct ks_object *before, json_t *b
     char *error = NULL;
     json_t *made;
 
-    if (media_is(call, "application/json-patch+json")) {
+    if (ks_media_is(call, "application/json-patch+json")) {
         made = json_is_array(body) ? ks_json_patch(before->json, body, &error) : NULL;
         if (made == NULL)
             ks_fail(call, error ? 422 : 400, error ? "Invalid" : "BadRequest",
@@ -284,16 +292,16 @@ static json_t *patched(struct ks_call *call, struct ks_object *before, json_t *b
         ks_fail(call, 400, "BadRequest", "the patch is no JSON object");
         return NULL;
     }
-    return media_is(call, "application/strategic-merge-patch+json") ? strategic(before->json, body)
-                                                                    : ks_merge_patch(before->json, body);
+    return ks_media_is(call, "application/strategic-merge-patch+json") ? strategic(before->json, body)
+                                                                       : ks_merge_patch(before->json, body);
 }
 
 static void write_patch(struct ks_call *call, struct ks_object *before)
 {
-    bool apply = media_is(call, "application/apply-patch+yaml");
-    bool known = apply || media_is(call, "application/merge-patch+json") ||
-                 media_is(call, "application/json-patch+json") ||
-                 (!call->res->custom && media_is(call, "application/strategic-merge-patch+json"));
+    bool apply = ks_media_is(call, "application/apply-patch+yaml");
+    bool known = apply || ks_media_is(call, "application/merge-patch+json") ||
+                 ks_media_is(call, "application/json-patch+json") ||
+                 (!call->res->custom && ks_media_is(call, "application/strategic-merge-patch+json"));
     json_t *body;
     json_t *made;
 
@@ -301,7 +309,7 @@ static void write_patch(struct ks_call *call, struct ks_object *before)
         fail_media(call);
         return;
     }
-    body = read_body(call);
+    body = ks_read_body(call);
     if (body == NULL)
         return;
     if (apply) {
@@ -328,11 +336,12 @@ void ks_write(struct ks_call *call)
     before = ks_object_ref(ks_find(call->res, key, NULL));
     if (call->verb == KS_PATCH) {
         write_patch(call, before);
-    } else if (*call->req->content_type && !media_is(call, "application/json")) {
+    } else if (*call->req->content_type && !ks_media_is(call, "application/json") &&
+               (call->res->custom || !ks_media_is(call, PROTOBUF))) {
         ks_fail(call, 415, "UnsupportedMediaType",
                 "the body of the request was in an unknown format - accepted media types include: "
                 "application/json");
-    } else if ((body = read_body(call)) != NULL) {
+    } else if ((body = ks_read_body(call)) != NULL) {
         if (call->verb == KS_CREATE)
             ks_create(call, body);
         else if (check_kind(call, body) != 0)

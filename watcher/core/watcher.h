@@ -69,8 +69,8 @@ void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_
 void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now);
 /* One whole event of the stream, {"type":...,"object":...}. */
 void watcher_core_event(struct watcher_core *core, const char *json, size_t len, struct instant now);
-/* status: of the HTTP answer when it was no stream (410, 403 ...), 0 when the stream or the connection ended;
- * body its Status. */
+/* status: of the HTTP answer when it was no stream (410, 403 ...), body its Status; 0 when the stream or its
+ * connection ended; -1 when no connection came about, body says why. */
 void watcher_core_watch_ended(struct watcher_core *core, int status, const char *body, size_t len,
                               int64_t retry_after_ms, struct instant now);
 void watcher_core_tick(struct watcher_core *core, struct instant now);
@@ -79,7 +79,13 @@ int64_t watcher_core_next_ms(const struct watcher_core *core);
 /* The first list is complete (kubernetes 29). */
 bool watcher_core_synced(const struct watcher_core *core);
 bool watcher_core_finished(const struct watcher_core *core);
-/* "watching 200 objects, 3 queued, 2 running". Core-owned. */
+/* Numbers for the beat and the metrics. */
+struct watcher_gauges {
+    uint64_t objects, queued, running, requests;                                 /* now */
+    uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused; /* since the start */
+};
+void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out);
+/* "watching, 200 objects, 3 queued, 2 running". Core-owned. */
 const char *watcher_core_doing(struct watcher_core *core);
 
 #endif

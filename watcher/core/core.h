@@ -1,0 +1,243 @@
+/* watcher/core/core.h -- the watcher's whole state, and which file of the core does what with it. Private to
+ * core/.
+ *
+ *   watcher.c    what comes in: messages, results, events, time     -> all below
+ *   reflector.c  list and watch, versions, backoff                  -> events.c, calls.c
+ *   events.c     one object as list or watch showed it              -> cache, admit, ahead, queue, jobs.c
+ *   jobs.c       who works on what; the end of a job                -> prepare.c, grants.c, queue
+ *   prepare.c    the reads before a job                             -> calls.c, grants.c, jobs.c
+ *   grants.c     the gateway's side of a job                        -> jobs.c
+ *   writes.c     PATCH and FETCH of workers                         -> calls.c, jobs.c
+ *   calls.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c */
+#ifndef WATCHER_CORE_CORE_H
+#define WATCHER_CORE_CORE_H
+
+#include "proto/pack.h"
+#include "watcher/core/admit.h"
+#include "watcher/core/cache.h"
+#include "watcher/core/cluster.h"
+#include "watcher/core/object.h"
+#include "watcher/core/queue.h"
+#include "watcher/core/secret.h"
+#include "watcher/core/status.h"
+#include "watcher/core/version.h"
+#include "watcher/core/watcher.h"
+
+#define WORKERS_MAX 64u
+#define KEY_MAX     (2 * LIMIT_NAME + 2) /* "namespace/name" and its NUL */
+#define API_GROUP   "/apis/extensions.gardener.cloud/v1alpha1"
+
+/* ---- calls ----------------------------------------------------------------------------------------------
+ */
+enum call_kind { CALL_LIST, CALL_SECRET, CALL_CLUSTER, CALL_OBJECT, CALL_PATCH, CALL_FETCH };
+
+struct call {
+    struct call *next;
+    uint64_t id;
+    enum call_kind kind;
+    struct job *job; /* NULL: of no job, or of one that is over; the answer is dropped then */
+    char *path, *body;
+    int64_t start_before; /* CLOCK_BOOTTIME ms */
+    int64_t resend_ms;    /* when it is sent again; 0 while it is under way */
+    unsigned tries;
+    uint64_t seq, correlation; /* of the worker's PATCH or FETCH */
+    uint64_t list;             /* the reflector's list it belongs to */
+};
+
+/* ---- list and watch ---------------------------------------------------------------------------------------
+ */
+enum reflector_state { REFLECTOR_OFF, REFLECTOR_LISTING, REFLECTOR_WATCHING, REFLECTOR_WAITING };
+
+struct reflector {
+    enum reflector_state state;
+    bool then_watch;                /* after waiting: watch from `version` again instead of listing */
+    bool synced;                    /* a list has been complete (kubernetes 29) */
+    bool from_empty;                /* the next list is to ask for no version (kubernetes 2.7) */
+    bool asked_version;             /* the list under way began with a version */
+    bool restarted;                 /* it has already begun anew because its continue token expired */
+    char version[VERSION_MAX];      /* last seen; "" before the first list */
+    char list_version[VERSION_MAX]; /* of the list under way, from its first page */
+    uint64_t list;                  /* counts lists; answers of an abandoned one are dropped */
+    unsigned listed;                /* objects of ours seen by it */
+    int64_t wake_ms;                /* end of the wait, or the stream's latest end (kubernetes 2.8) */
+    int64_t watch_began_ms, heard_ms;
+    uint64_t watch_events;
+    unsigned backoff_step;
+    int64_t backoff_reset_ms;
+    char trouble[64]; /* reason of the last failure, so that each change is logged once */
+    uint64_t lists, watches, events, unreadable;
+};
+
+/* ---- versions known before the watch shows them
+ * ------------------------------------------------------------ */
+struct ahead_entry {
+    char *key;
+    char version[VERSION_MAX];
+};
+
+struct ahead {
+    struct ahead_entry *entries;
+    size_t count, room;
+};
+
+/* ---- workers and jobs
+ * --------------------------------------------------------------------------------------- */
+struct worker_slot {
+    uint64_t incarnation; /* 0: free */
+    bool idle;            /* has given credit for one job */
+    struct job *job;
+};
+
+enum job_phase {
+    PHASE_PREPARING, /* Secret, Cluster and perhaps the object are being read; the worker knows nothing yet */
+    PHASE_GRANTING,  /* GRANT is with the gateway */
+    PHASE_SENT,      /* JOB is with the worker, STARTED is awaited */
+    PHASE_RUNNING,
+    PHASE_ENDING,  /* DONE came, a write of it is still open */
+    PHASE_ORPHANED /* its worker is dead: waits for its own requests and for REVOKED */
+};
+
+struct job {
+    struct job *next;
+    uint64_t id, handle; /* handle 0: no grant was asked for */
+    enum job_phase phase;
+    struct work *work; /* handed out by the queue until the job is freed */
+    struct worker_slot *worker;
+    struct pack object; /* the newest version that this job has seen; empty before it was read */
+    struct pack fresh;  /* where an answer is converted to before it becomes `object` */
+    bool have_cluster, have_secret;
+    bool stale; /* an event came after `object`: read again before it is sent */
+    bool revoked, gateway_died, end_asked, done;
+    struct cluster cluster;
+    int secret; /* enum secret_state */
+    char secret_name[KEY_MAX];
+    struct credentials credentials; /* until GRANT */
+    char project[LIMIT_UUID + 1], terraform[LIMIT_UUID + 1];
+    unsigned open;          /* PATCHes under way */
+    uint64_t expected_rule; /* rule hash after the PATCH under way, 0 when it does not change it */
+    int64_t deadline_ms;    /* of the phase, INT64_MAX without */
+    int64_t began_ms;
+    struct msg_done result; /* after DONE; its texts are not kept */
+};
+
+struct watcher_core {
+    struct watcher_config config;
+    char *classes, *field_manager;
+    struct watcher_ops ops;
+    struct instant now; /* of the entry under way */
+    uint64_t random;
+    struct hash_key hash;
+    struct admit_rules rules;
+    struct cache cache;
+    struct queue queue;
+    struct ahead ahead;
+    struct reflector reflector;
+    struct pack scratch; /* the object of the event under way */
+    struct call *calls;
+    struct job *jobs;
+    struct worker_slot workers[WORKERS_MAX];
+    uint64_t gateway; /* incarnation, 0 while there is none */
+    uint64_t epoch;   /* 0 before GO */
+    bool draining;
+    uint64_t next_id; /* of calls */
+    uint64_t next_job, next_handle, next_correlation;
+    uint64_t jobs_started, jobs_failed, strikes, refused;
+    char doing[160];
+};
+
+/* calls.c. path and body are taken over. */
+struct call *calls_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
+                         char *body, int64_t start_before);
+void calls_result(struct watcher_core *core, const struct watcher_result *result);
+/* The job's worker is gone, or has never been needed: answers to its reads are dropped, repetitions not sent.
+ */
+void calls_detach(struct watcher_core *core, struct job *job);
+void calls_tick(struct watcher_core *core);
+int64_t calls_next_ms(const struct watcher_core *core);
+void calls_close(struct watcher_core *core);
+
+/* reflector.c */
+void reflector_start(struct watcher_core *core);
+void reflector_listed(struct watcher_core *core, const struct call *call,
+                      const struct watcher_result *result);
+void reflector_event(struct watcher_core *core, struct text event);
+void reflector_watch_ended(struct watcher_core *core, int status, struct text body, int64_t retry_after_ms);
+void reflector_tick(struct watcher_core *core);
+/* backoff.c: the next wait in ms (kubernetes 24). */
+int64_t reflector_backoff(struct watcher_core *core);
+
+/* events.c */
+enum sighting { SEEN_FIRST_LIST, SEEN_RELIST, SEEN_EVENT };
+void events_seen(struct watcher_core *core, enum sighting how, struct text object);
+void events_deleted(struct watcher_core *core, struct text object);
+/* Removes what the complete list did not show. */
+void events_list_complete(struct watcher_core *core);
+
+/* ahead.c */
+void ahead_note(struct watcher_core *core, const char *key, struct span version);
+/* How an event's version stands to what is known ahead of the watch; NEWER when nothing is. */
+enum version_order ahead_order(const struct watcher_core *core, struct span ns, struct span name,
+                               struct span version);
+/* The watch has shown everything up to this version. */
+void ahead_reached(struct watcher_core *core, struct span version);
+void ahead_forget(struct watcher_core *core, struct span ns, struct span name);
+void ahead_close(struct watcher_core *core);
+
+/* jobs.c */
+void jobs_pump(struct watcher_core *core);
+struct job *jobs_find(struct watcher_core *core, uint64_t worker, uint64_t id);
+/* A version of the key that the job has not read: true when its preparation will read it. */
+bool jobs_news(struct watcher_core *core, struct span ns, struct span name);
+/* Is this rule hash what a PATCH under way will bring about? */
+bool jobs_expect(struct watcher_core *core, struct span ns, struct span name, uint64_t rule);
+void jobs_worker_up(struct watcher_core *core, uint64_t incarnation);
+void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation);
+void jobs_idle(struct watcher_core *core, uint64_t worker);
+void jobs_started(struct watcher_core *core, uint64_t worker, uint64_t id);
+void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done *done);
+void jobs_send(struct watcher_core *core, struct job *job);
+/* Ends a job that no worker has seen; its worker is idle again. delay_ms < 0: back off with a failure; else
+ * wait that long without one. */
+void jobs_give_back(struct watcher_core *core, struct job *job, int64_t delay_ms);
+/* How long "later" is at least. */
+int64_t jobs_later(int64_t asked_ms);
+/* The same, and the key is not run again before the next event. */
+void jobs_give_up(struct watcher_core *core, struct job *job);
+/* Frees a job of phase ENDING or ORPHANED when nothing of it is open any more. */
+void jobs_settle(struct watcher_core *core, struct job *job);
+void jobs_tick(struct watcher_core *core);
+int64_t jobs_next_ms(const struct watcher_core *core);
+void jobs_close(struct watcher_core *core);
+/* Room for a new deadline of the phase. */
+void jobs_phase(struct watcher_core *core, struct job *job, enum job_phase phase, int64_t within_ms);
+
+/* prepare.c */
+void prepare_start(struct watcher_core *core, struct job *job);
+void prepare_read(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
+/* ns and name have passed object_name_ok(). Caller frees. */
+char *prepare_object_path(const struct job *job, const char *suffix);
+
+/* grants.c */
+void grants_ask(struct watcher_core *core, struct job *job);
+void grants_answer(struct watcher_core *core, const struct msg_granted *granted);
+void grants_revoke(struct watcher_core *core, struct job *job);
+void grants_revoked(struct watcher_core *core, uint64_t handle);
+void grants_gateway_gone(struct watcher_core *core);
+
+/* writes.c */
+void writes_patch(struct watcher_core *core, uint64_t worker, const struct message *message);
+void writes_fetch(struct watcher_core *core, uint64_t worker, const struct message *message);
+void writes_answer(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
+
+/* allow.c: why a worker's patch is refused, or NULL when it may be sent (design 12.5). */
+const char *allow_patch(uint64_t target, struct value body, const struct object *object);
+/* Does the patch take off the operation annotation? */
+bool allow_removes_operation(struct value body);
+
+/* watcher.c */
+void core_send(struct watcher_core *core, unsigned role, uint64_t to, enum msg_id id, const void *body,
+               uint64_t correlation);
+/* Is it the first, second, fourth, eighth ... failure in a row: worth a line in the log? */
+bool core_worth_a_line(unsigned failures);
+
+#endif

@@ -1,0 +1,388 @@
+/* watcher/core/jobs.c -- which worker works on which key, from the queue to the end of the job. Owns the
+ * jobs. A key is handed back to the queue only when nothing sent on its behalf is open (design 2, 12.1).
+ * Called by watcher.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "watcher/core/core.h"
+
+#define LATER_LEAST_MS  10 /* "later" is never at once */
+#define AGAINS_AT_ONCE  5  /* JOB_AGAIN in a row before it backs off */
+#define REVOKE_AGAIN_MS 1000
+
+/* A job that goes on for so long has lost its worker's attention; the worker's own answer to a long job comes
+ * far earlier (design 12.7). */
+#define JOB_LOST_MS (2 * JOB_WALL_MS)
+
+static void log_job(const struct job *job, const char *msg, const char *detail)
+{
+    char ns[LIMIT_NAME + 1];
+
+    span_copy(work_ns(job->work), ns, sizeof ns);
+    log_info(msg, F_STR("namespace", ns), F_STR("name", work_name(job->work).p), F_INT("job", job->id),
+             F_STR("detail", detail));
+}
+
+void jobs_phase(struct watcher_core *core, struct job *job, enum job_phase phase, int64_t within_ms)
+{
+    job->phase = phase;
+    job->deadline_ms = within_ms < 0 ? INT64_MAX : core->now.boot_ms + within_ms;
+}
+
+/* ---- beginning ---- */
+
+static struct worker_slot *idle_worker(struct watcher_core *core)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (core->workers[i].incarnation && core->workers[i].idle && !core->workers[i].job)
+            return &core->workers[i];
+    return NULL;
+}
+
+static void job_begin(struct watcher_core *core, struct work *work, struct worker_slot *worker)
+{
+    struct job *job = x_calloc(1, sizeof *job);
+
+    *job = (struct job){.next = core->jobs,
+                        .id = ++core->next_job,
+                        .work = work,
+                        .worker = worker,
+                        .began_ms = core->now.boot_ms,
+                        .secret = -1};
+    pack_open(&job->object);
+    pack_open(&job->fresh);
+    if (work->body) {
+        pack_write(&job->object.out, work->body, work->body_len);
+        queue_stale(&core->queue, work);
+    }
+    core->jobs = job;
+    worker->job = job;
+    jobs_phase(core, job, PHASE_PREPARING, -1);
+    prepare_start(core, job);
+}
+
+void jobs_pump(struct watcher_core *core)
+{
+    struct worker_slot *worker;
+    struct work *work;
+
+    if (!core->epoch || !core->gateway || core->draining)
+        return;
+    while ((worker = idle_worker(core)) && (work = queue_take(&core->queue, core->now.boot_ms)))
+        job_begin(core, work, worker);
+}
+
+void jobs_send(struct watcher_core *core, struct job *job)
+{
+    struct value whole = pack_result(&job->object);
+    struct span ns = work_ns(job->work), name = work_name(job->work);
+    struct known *known = cache_find(&core->cache, ns, name);
+    struct msg_job body = {
+        .job = job->id,
+        .ns = ns,
+        .name = name,
+        .handle = job->handle,
+        .object = whole,
+        .secret = (uint64_t)job->secret,
+        .secret_name = span_of(job->secret_name),
+        .project = span_of(job->project),
+        .shoot_uid = span_of(job->cluster.shoot_uid),
+        .force_delete = job->cluster.force_delete,
+        .absent_since = job->work->absent_since,
+        .terraform_key = span_of(job->terraform),
+    };
+    struct object object;
+
+    if (known && !object_read(whole, &object) && known->uid == object_uid_hash(&core->hash, &object)) {
+        known->rule = object_rule_hash(&core->hash, &object);
+        known->flags |= KNOWN_ACTED;
+    }
+    job->worker->idle = false;
+    core->jobs_started++;
+    jobs_phase(core, job, PHASE_SENT, STARTED_DEADLINE_MS);
+    core_send(core, WORKER, job->worker->incarnation, MSG_JOB, &body, 0);
+}
+
+/* ---- end ---- */
+
+static void job_free(struct watcher_core *core, struct job *job)
+{
+    struct job **link = &core->jobs;
+
+    while (*link != job)
+        link = &(*link)->next;
+    *link = job->next;
+    if (job->worker)
+        job->worker->job = NULL;
+    calls_detach(core, job);
+    secret_wipe(&job->credentials);
+    pack_close(&job->object);
+    pack_close(&job->fresh);
+    queue_done(&core->queue, job->work, core->now.boot_ms);
+    free(job);
+}
+
+void jobs_give_back(struct watcher_core *core, struct job *job, int64_t delay_ms)
+{
+    if (delay_ms < 0)
+        queue_add_limited(&core->queue, job->work, core->now.boot_ms);
+    else
+        queue_add_after(&core->queue, job->work, delay_ms, core->now.boot_ms);
+    job_free(core, job);
+}
+
+int64_t jobs_later(int64_t asked_ms)
+{
+    return asked_ms > LATER_LEAST_MS ? asked_ms : LATER_LEAST_MS;
+}
+
+void jobs_give_up(struct watcher_core *core, struct job *job)
+{
+    queue_forget(job->work);
+    job_free(core, job);
+}
+
+/* What the worker's last word means for the queue (kubernetes 3.4). */
+static void job_queue(struct watcher_core *core, struct job *job)
+{
+    struct work *work = job->work;
+    int64_t now = core->now.boot_ms;
+
+    work->absent_since = job->result.absent_since;
+    work->agains = job->result.result == JOB_AGAIN ? work->agains + 1 : 0;
+    switch (job->result.result) {
+    case JOB_RETRY:
+        core->jobs_failed++;
+        queue_add_limited(&core->queue, work, now);
+        break;
+    case JOB_LATER:
+        queue_forget(work);
+        queue_add_after(&core->queue, work, jobs_later((int64_t)job->result.after_ms), now);
+        break;
+    case JOB_AGAIN:
+        if (work->agains > AGAINS_AT_ONCE)
+            queue_add_limited(&core->queue, work, now);
+        else
+            queue_add_after(&core->queue, work, 0, now);
+        break;
+    default: /* JOB_DONE, JOB_SKIP */
+        work->absent_since = 0;
+        queue_forget(work);
+        break;
+    }
+}
+
+/* A worker that died at it counts like a failure (kubernetes 34), unless the gateway died and took it along.
+ */
+static void job_strike(struct watcher_core *core, struct job *job)
+{
+    if (!core->gateway || job->gateway_died) {
+        queue_add_after(&core->queue, job->work, 0, core->now.boot_ms);
+        return;
+    }
+    job->work->strikes++;
+    core->strikes++;
+    queue_add_limited(&core->queue, job->work, core->now.boot_ms);
+    log_job(job, "the worker died at this object; it is run again", "");
+}
+
+void jobs_settle(struct watcher_core *core, struct job *job)
+{
+    bool revoked = !job->handle || job->revoked || job->gateway_died || !core->gateway;
+
+    if (job->open || (job->phase != PHASE_ENDING && job->phase != PHASE_ORPHANED))
+        return;
+    if (job->phase == PHASE_ORPHANED && !revoked)
+        return;
+    if (job->done)
+        job_queue(core, job);
+    else
+        job_strike(core, job);
+    job_free(core, job);
+}
+
+/* ---- what workers and the supervisor say ---- */
+
+static struct worker_slot *slot_of(struct watcher_core *core, uint64_t incarnation)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (core->workers[i].incarnation == incarnation)
+            return &core->workers[i];
+    return NULL;
+}
+
+struct job *jobs_find(struct watcher_core *core, uint64_t worker, uint64_t id)
+{
+    struct worker_slot *slot = worker ? slot_of(core, worker) : NULL;
+
+    return slot && slot->job && slot->job->id == id ? slot->job : NULL;
+}
+
+static struct job *job_of_key(struct watcher_core *core, struct span ns, struct span name)
+{
+    for (struct job *job = core->jobs; job; job = job->next)
+        if (span_same(work_ns(job->work), ns) && span_same(work_name(job->work), name))
+            return job;
+    return NULL;
+}
+
+bool jobs_news(struct watcher_core *core, struct span ns, struct span name)
+{
+    struct job *job = core->jobs ? job_of_key(core, ns, name) : NULL;
+
+    if (!job || job->phase != PHASE_PREPARING)
+        return false;
+    job->stale = true;
+    return true;
+}
+
+bool jobs_expect(struct watcher_core *core, struct span ns, struct span name, uint64_t rule)
+{
+    struct job *job = core->jobs ? job_of_key(core, ns, name) : NULL;
+
+    return job && job->expected_rule && job->expected_rule == rule;
+}
+
+void jobs_worker_up(struct watcher_core *core, uint64_t incarnation)
+{
+    struct worker_slot *slot = slot_of(core, incarnation);
+
+    if (!slot)
+        slot = slot_of(core, 0);
+    if (slot && !slot->incarnation)
+        *slot = (struct worker_slot){.incarnation = incarnation};
+}
+
+void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation)
+{
+    struct worker_slot *slot = incarnation ? slot_of(core, incarnation) : NULL;
+    struct job *job = slot ? slot->job : NULL;
+
+    if (!slot)
+        return;
+    *slot = (struct worker_slot){0};
+    if (!job)
+        return;
+    job->worker = NULL;
+    calls_detach(core, job);
+    if (job->phase == PHASE_PREPARING) {
+        jobs_give_back(core, job, 0);
+        return;
+    }
+    /* In GRANTING the worker had not seen the job: not the object's fault. */
+    if (job->phase == PHASE_GRANTING) {
+        job->done = true;
+        job->result = (struct msg_done){.result = JOB_LATER, .absent_since = job->work->absent_since};
+    }
+    jobs_phase(core, job, PHASE_ORPHANED, REVOKE_AGAIN_MS);
+    grants_revoke(core, job);
+    jobs_settle(core, job);
+}
+
+void jobs_idle(struct watcher_core *core, uint64_t worker)
+{
+    struct worker_slot *slot = worker ? slot_of(core, worker) : NULL;
+
+    if (slot)
+        slot->idle = true;
+}
+
+void jobs_started(struct watcher_core *core, uint64_t worker, uint64_t id)
+{
+    struct job *job = jobs_find(core, worker, id);
+
+    if (job && job->phase == PHASE_SENT)
+        jobs_phase(core, job, PHASE_RUNNING, JOB_LOST_MS);
+}
+
+void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done *done)
+{
+    struct job *job = jobs_find(core, worker, done->job);
+    char summary[LIMIT_TEXT + 1];
+
+    if (!job || (job->phase != PHASE_SENT && job->phase != PHASE_RUNNING))
+        return;
+    job->result = *done;
+    job->done = true;
+    if (done->result != JOB_RETRY || core_worth_a_line(job->work->failures + 1)) {
+        span_copy(done->summary, summary, sizeof summary);
+        log_job(job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
+    }
+    job->result.summary = (struct span){0};
+    grants_revoke(core, job);
+    jobs_phase(core, job, PHASE_ENDING, -1);
+    job->worker->job = NULL;
+    job->worker = NULL;
+    jobs_settle(core, job);
+}
+
+/* ---- time ---- */
+
+static void end_worker(struct watcher_core *core, struct job *job, struct span reason)
+{
+    struct msg_end_worker body = {.incarnation = job->worker->incarnation, .reason = reason};
+
+    job->deadline_ms = INT64_MAX;
+    if (job->end_asked)
+        return;
+    job->end_asked = true;
+    log_job(job, "ending the worker", reason.p);
+    core_send(core, SUPERVISOR, 0, MSG_END_WORKER, &body, 0);
+}
+
+static void job_late(struct watcher_core *core, struct job *job)
+{
+    switch (job->phase) {
+    case PHASE_SENT: end_worker(core, job, SPAN("did not answer JOB in time")); break;
+    case PHASE_RUNNING: end_worker(core, job, SPAN("its job does not end")); break;
+    case PHASE_GRANTING: /* the gateway does not answer: the worker is free for other keys meanwhile */
+        grants_revoke(core, job);
+        jobs_give_back(core, job, -1);
+        break;
+    case PHASE_ORPHANED:
+        jobs_phase(core, job, PHASE_ORPHANED, REVOKE_AGAIN_MS);
+        grants_revoke(core, job);
+        break;
+    case PHASE_PREPARING:
+    case PHASE_ENDING: break;
+    }
+}
+
+void jobs_tick(struct watcher_core *core)
+{
+    for (struct job *job = core->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->deadline_ms <= core->now.boot_ms)
+            job_late(core, job);
+    }
+}
+
+int64_t jobs_next_ms(const struct watcher_core *core)
+{
+    int64_t next = INT64_MAX;
+    bool room = core->epoch && core->gateway && !core->draining;
+
+    for (const struct job *job = core->jobs; job; job = job->next)
+        if (job->deadline_ms < next)
+            next = job->deadline_ms;
+    for (unsigned i = 0; room && i < WORKERS_MAX; i++)
+        if (core->workers[i].incarnation && core->workers[i].idle && !core->workers[i].job) {
+            int64_t due = queue_next_ms(&core->queue);
+
+            return due < next ? due : next;
+        }
+    return next;
+}
+
+void jobs_close(struct watcher_core *core)
+{
+    while (core->jobs) {
+        struct job *job = core->jobs;
+
+        job->worker = NULL;
+        job->work->dirty = false;
+        job_free(core, job);
+    }
+}

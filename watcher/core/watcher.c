@@ -1,0 +1,262 @@
+/* watcher/core/watcher.c -- the entries of the core: each one notes the time, hands on what came in, and then
+ * gives work to whoever is idle. Owns struct watcher_core. Called by watcher/main.c and tests/world. */
+#include "watcher/core/watcher.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "watcher/core/core.h"
+
+struct watcher_core *watcher_core_new(const struct watcher_config *config, const struct watcher_ops *ops,
+                                      struct instant now)
+{
+    struct watcher_core *core = x_calloc(1, sizeof *core);
+
+    core->config = *config;
+    core->classes = x_strdup(config->classes ? config->classes : "");
+    core->field_manager = x_strdup(config->field_manager ? config->field_manager : "");
+    core->ops = *ops;
+    core->now = now;
+    core->random = config->seed;
+    core->hash.k0 = hash_random(&core->random);
+    core->hash.k1 = hash_random(&core->random);
+    core->rules =
+        (struct admit_rules){.ignore_operation = config->ignore_operation, .classes = core->classes};
+    core->reflector.wake_ms = INT64_MAX;
+    cache_open(&core->cache, &core->hash);
+    queue_open(&core->queue, &core->hash, &core->random);
+    pack_open(&core->scratch);
+    return core;
+}
+
+void watcher_core_free(struct watcher_core *core)
+{
+    if (!core)
+        return;
+    jobs_close(core);
+    calls_close(core);
+    ahead_close(core);
+    queue_close(&core->queue);
+    cache_close(&core->cache);
+    pack_close(&core->scratch);
+    free(core->classes);
+    free(core->field_manager);
+    free(core);
+}
+
+void core_send(struct watcher_core *core, unsigned role, uint64_t to, enum msg_id id, const void *body,
+               uint64_t correlation)
+{
+    struct envelope envelope = {
+        .from = core->config.incarnation,
+        .to = to,
+        .correlation = correlation,
+        .epoch = core->epoch,
+    };
+
+    if (!correlation)
+        envelope.correlation = core->config.incarnation << 32 | (++core->next_correlation & UINT32_MAX);
+    core->ops.send(core->ops.ctx, role, to, id, body, &envelope);
+}
+
+bool core_worth_a_line(unsigned failures)
+{
+    return !(failures & (failures - 1));
+}
+
+/* ---- messages ---- */
+
+static void on_peer(struct watcher_core *core, const struct msg_peer *peer)
+{
+    if (peer->role == WORKER)
+        jobs_worker_up(core, peer->incarnation);
+    else if (peer->role == GATEWAY)
+        core->gateway = peer->incarnation;
+}
+
+static void on_peer_gone(struct watcher_core *core, uint64_t incarnation)
+{
+    if (incarnation && incarnation == core->gateway) {
+        core->gateway = 0;
+        grants_gateway_gone(core);
+    } else {
+        jobs_worker_gone(core, incarnation);
+    }
+}
+
+static void on_go(struct watcher_core *core, uint64_t epoch)
+{
+    bool first = !core->epoch;
+
+    core->epoch = epoch;
+    if (first)
+        reflector_start(core);
+}
+
+/* Jobs that no worker has seen are dropped: a successor's list finds their objects again. */
+static void on_drain(struct watcher_core *core)
+{
+    core->draining = true;
+    for (struct job *job = core->jobs, *next; job; job = next) {
+        next = job->next;
+        if (job->phase == PHASE_PREPARING || job->phase == PHASE_GRANTING) {
+            grants_revoke(core, job);
+            jobs_give_back(core, job, 0);
+        }
+    }
+}
+
+static void on_note(struct watcher_core *core, uint64_t from, const struct msg_note *note)
+{
+    struct job *job = jobs_find(core, from, note->job);
+    char reason[129], message[LIMIT_TEXT + 1];
+
+    if (!job)
+        return;
+    span_copy(note->reason, reason, sizeof reason);
+    span_copy(note->message, message, sizeof message);
+    log_write(note->warning ? LEVEL_WARN : LEVEL_INFO, "worker's note",
+              (const struct log_field[]){F_STR("key", job->work->key), F_STR("reason", reason),
+                                         F_STR("message", message)},
+              3);
+}
+
+static void from_supervisor(struct watcher_core *core, const struct message *message)
+{
+    switch (message->spec->id) {
+    case MSG_PEER: on_peer(core, &message->body.peer); break;
+    case MSG_PEER_GONE: on_peer_gone(core, message->body.peer_gone.incarnation); break;
+    case MSG_GO: on_go(core, message->body.go.epoch); break;
+    case MSG_DRAIN: on_drain(core); break;
+    default: break;
+    }
+}
+
+static void from_worker(struct watcher_core *core, uint64_t from, const struct message *message)
+{
+    switch (message->spec->id) {
+    case MSG_IDLE: jobs_idle(core, from); break;
+    case MSG_STARTED: jobs_started(core, from, message->body.started.job); break;
+    case MSG_PATCH: writes_patch(core, from, message); break;
+    case MSG_FETCH: writes_fetch(core, from, message); break;
+    case MSG_NOTE: on_note(core, from, &message->body.note); break;
+    case MSG_DONE: jobs_done(core, from, &message->body.done); break;
+    default: break;
+    }
+}
+
+static void from_gateway(struct watcher_core *core, uint64_t from, const struct message *message)
+{
+    if (from != core->gateway)
+        return;
+    if (message->spec->id == MSG_GRANTED)
+        grants_answer(core, &message->body.granted);
+    else if (message->spec->id == MSG_REVOKED)
+        grants_revoked(core, message->body.revoked.handle);
+}
+
+void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
+                          const struct message *message, struct instant now)
+{
+    core->now = now;
+    if (from_role == SUPERVISOR)
+        from_supervisor(core, message);
+    else if (from_role == WORKER)
+        from_worker(core, from, message);
+    else if (from_role == GATEWAY)
+        from_gateway(core, from, message);
+    jobs_pump(core);
+}
+
+/* ---- HTTP and time ---- */
+
+void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now)
+{
+    core->now = now;
+    calls_result(core, result);
+    jobs_pump(core);
+}
+
+void watcher_core_event(struct watcher_core *core, const char *json, size_t len, struct instant now)
+{
+    core->now = now;
+    reflector_event(core, (struct text){.p = json, .len = len});
+    jobs_pump(core);
+}
+
+void watcher_core_watch_ended(struct watcher_core *core, int status, const char *body, size_t len,
+                              int64_t retry_after_ms, struct instant now)
+{
+    core->now = now;
+    reflector_watch_ended(core, status, (struct text){.p = body, .len = len}, retry_after_ms);
+    jobs_pump(core);
+}
+
+void watcher_core_tick(struct watcher_core *core, struct instant now)
+{
+    core->now = now;
+    reflector_tick(core);
+    calls_tick(core);
+    jobs_tick(core);
+    jobs_pump(core);
+}
+
+int64_t watcher_core_next_ms(const struct watcher_core *core)
+{
+    int64_t next = core->reflector.wake_ms, other = calls_next_ms(core);
+
+    if (other < next)
+        next = other;
+    other = jobs_next_ms(core);
+    return other < next ? other : next;
+}
+
+/* ---- what others want to know ---- */
+
+bool watcher_core_synced(const struct watcher_core *core)
+{
+    return core->reflector.synced;
+}
+
+bool watcher_core_finished(const struct watcher_core *core)
+{
+    return core->draining && !core->jobs;
+}
+
+void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out)
+{
+    *out = (struct watcher_gauges){
+        .objects = core->cache.count,
+        .queued = queue_depth(&core->queue),
+        .events = core->reflector.events,
+        .lists = core->reflector.lists,
+        .watches = core->reflector.watches,
+        .unreadable = core->reflector.unreadable,
+        .jobs = core->jobs_started,
+        .failed = core->jobs_failed,
+        .strikes = core->strikes,
+        .refused = core->refused,
+    };
+    for (const struct job *job = core->jobs; job; job = job->next)
+        out->running++;
+    for (const struct call *call = core->calls; call; call = call->next)
+        out->requests += !call->resend_ms;
+}
+
+const char *watcher_core_doing(struct watcher_core *core)
+{
+    static const char *const states[] = {[REFLECTOR_OFF] = "waiting for GO",
+                                         [REFLECTOR_LISTING] = "listing",
+                                         [REFLECTOR_WATCHING] = "watching",
+                                         [REFLECTOR_WAITING] = "waiting for the API server"};
+    struct watcher_gauges gauges;
+
+    watcher_core_gauges(core, &gauges);
+    snprintf(core->doing, sizeof core->doing, "%s, %llu objects, %llu queued, %llu running",
+             states[core->reflector.state], (unsigned long long)gauges.objects,
+             (unsigned long long)gauges.queued, (unsigned long long)gauges.running);
+    return core->doing;
+}

@@ -2,13 +2,13 @@
  * core/.
  *
  *   watcher.c    what comes in: messages, results, events, time     -> all below
- *   reflector.c  list and watch, versions, backoff                  -> events.c, calls.c
+ *   reflector.c  list and watch, versions, backoff                  -> events.c, requests.c
  *   events.c     one object as list or watch showed it              -> cache, admit, ahead, queue, jobs.c
  *   jobs.c       who works on what; the end of a job                -> prepare.c, grants.c, queue
- *   prepare.c    the reads before a job                             -> calls.c, grants.c, jobs.c
+ *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c
  *   grants.c     the gateway's side of a job                        -> jobs.c
- *   writes.c     PATCH and FETCH of workers                         -> calls.c, jobs.c
- *   calls.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c */
+ *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
+ *   requests.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c */
 #ifndef WATCHER_CORE_CORE_H
 #define WATCHER_CORE_CORE_H
 
@@ -133,7 +133,7 @@ struct watcher_core {
     struct ahead ahead;
     struct reflector reflector;
     struct pack scratch; /* the object of the event under way */
-    struct call *calls;
+    struct call *requests;
     struct job *jobs;
     struct worker_slot workers[WORKERS_MAX];
     uint64_t gateway; /* incarnation, 0 while there is none */
@@ -145,16 +145,16 @@ struct watcher_core {
     char doing[160];
 };
 
-/* calls.c. path and body are taken over. */
-struct call *calls_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
-                         char *body, int64_t start_before);
-void calls_result(struct watcher_core *core, const struct watcher_result *result);
+/* requests.c. path and body are taken over. */
+struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
+                            char *body, int64_t start_before);
+void requests_result(struct watcher_core *core, const struct watcher_result *result);
 /* The job's worker is gone, or has never been needed: answers to its reads are dropped, repetitions not sent.
  */
-void calls_detach(struct watcher_core *core, struct job *job);
-void calls_tick(struct watcher_core *core);
-int64_t calls_next_ms(const struct watcher_core *core);
-void calls_close(struct watcher_core *core);
+void requests_detach(struct watcher_core *core, struct job *job);
+void requests_tick(struct watcher_core *core);
+int64_t requests_next_ms(const struct watcher_core *core);
+void requests_close(struct watcher_core *core);
 
 /* reflector.c */
 void reflector_start(struct watcher_core *core);

@@ -40,7 +40,7 @@ static void sift_down(struct work_heap *heap, size_t at)
     set(heap, at, work);
 }
 
-void heap_push(struct work_heap *heap, struct work *work)
+void queue_heap_push(struct work_heap *heap, struct work *work)
 {
     if (heap->count == heap->room) {
         heap->room = heap->room ? heap->room * 2 : 64;
@@ -50,7 +50,7 @@ void heap_push(struct work_heap *heap, struct work *work)
     sift_up(heap, work->heap_at);
 }
 
-void heap_remove(struct work_heap *heap, struct work *work)
+void queue_heap_remove(struct work_heap *heap, struct work *work)
 {
     size_t at = work->heap_at;
     struct work *last = heap->items[--heap->count];

@@ -5,7 +5,7 @@
 
 #include "watcher/core/queue.h"
 
-void heap_push(struct work_heap *heap, struct work *work);
-void heap_remove(struct work_heap *heap, struct work *work);
+void queue_heap_push(struct work_heap *heap, struct work *work);
+void queue_heap_remove(struct work_heap *heap, struct work *work);
 
 #endif

@@ -116,7 +116,7 @@ static void job_free(struct watcher_core *core, struct job *job)
     *link = job->next;
     if (job->worker)
         job->worker->job = NULL;
-    calls_detach(core, job);
+    requests_detach(core, job);
     secret_wipe(&job->credentials);
     pack_close(&job->object);
     pack_close(&job->fresh);
@@ -266,7 +266,7 @@ void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation)
     if (!job)
         return;
     job->worker = NULL;
-    calls_detach(core, job);
+    requests_detach(core, job);
     if (job->phase == PHASE_PREPARING) {
         jobs_give_back(core, job, 0);
         return;

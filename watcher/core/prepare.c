@@ -1,5 +1,5 @@
 /* watcher/core/prepare.c -- the reads before a job: Secret, Cluster, and the object when its event is not
- * held any more. Decides whether there is a job at all. Never writes. Called by jobs.c, calls.c. */
+ * held any more. Decides whether there is a job at all. Never writes. Called by jobs.c, requests.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static void read_object(struct watcher_core *core, struct job *job)
 {
     job->stale = false;
     pack_again(&job->object);
-    calls_start(core, CALL_OBJECT, job, prepare_object_path(job, ""), NULL, INT64_MAX);
+    requests_start(core, CALL_OBJECT, job, prepare_object_path(job, ""), NULL, INT64_MAX);
 }
 
 static void read_secret(struct watcher_core *core, struct job *job, const struct object *object)
@@ -50,10 +50,10 @@ static void read_secret(struct watcher_core *core, struct job *job, const struct
     }
     snprintf(job->secret_name, sizeof job->secret_name, "%.*s/%.*s", ns_len, object->secret_ns.p, name_len,
              object->secret_name.p);
-    calls_start(core, CALL_SECRET, job,
-                x_asprintf("/api/v1/namespaces/%.*s/secrets/%.*s", ns_len, object->secret_ns.p, name_len,
-                           object->secret_name.p),
-                NULL, INT64_MAX);
+    requests_start(core, CALL_SECRET, job,
+                   x_asprintf("/api/v1/namespaces/%.*s/secrets/%.*s", ns_len, object->secret_ns.p, name_len,
+                              object->secret_name.p),
+                   NULL, INT64_MAX);
 }
 
 /* The object is there. Returns false when the job is over. */
@@ -104,8 +104,8 @@ void prepare_start(struct watcher_core *core, struct job *job)
 
     if (held && !object_there(core, job))
         return;
-    calls_start(core, CALL_CLUSTER, job, x_asprintf(API_GROUP "/clusters/%.*s", (int)ns.len, ns.p), NULL,
-                INT64_MAX);
+    requests_start(core, CALL_CLUSTER, job, x_asprintf(API_GROUP "/clusters/%.*s", (int)ns.len, ns.p), NULL,
+                   INT64_MAX);
     if (!held)
         read_object(core, job);
 }

@@ -122,7 +122,7 @@ static struct work_heap *heap_of(struct queue *queue, const struct work *work)
 static void take_out(struct queue *queue, struct work *work)
 {
     if (work->place != WORK_NOWHERE)
-        heap_remove(heap_of(queue, work), work);
+        queue_heap_remove(heap_of(queue, work), work);
     work->place = WORK_NOWHERE;
 }
 
@@ -131,7 +131,7 @@ static void put_in(struct queue *queue, struct work *work, enum work_place place
     work->place = place;
     work->order = order;
     work->seq = queue->next_seq++;
-    heap_push(heap_of(queue, work), work);
+    queue_heap_push(heap_of(queue, work), work);
 }
 
 static int64_t rank(const struct work *work, int64_t since_ms)

@@ -1,6 +1,6 @@
 /* watcher/core/reflector.c -- list, then watch from the list's version, for ever (kubernetes 2.7). Owns the
  * versions and the waits between attempts; never ends the process whatever the server answers. Called by
- * watcher.c, calls.c. */
+ * watcher.c, requests.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static void trouble_over(struct watcher_core *core)
 
 static void page_ask(struct watcher_core *core, char *path)
 {
-    struct call *call = calls_start(core, CALL_LIST, NULL, path, NULL, INT64_MAX);
+    struct call *call = requests_start(core, CALL_LIST, NULL, path, NULL, INT64_MAX);
 
     call->list = core->reflector.list;
 }

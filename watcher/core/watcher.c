@@ -37,7 +37,7 @@ void watcher_core_free(struct watcher_core *core)
     if (!core)
         return;
     jobs_close(core);
-    calls_close(core);
+    requests_close(core);
     ahead_close(core);
     queue_close(&core->queue);
     cache_close(&core->cache);
@@ -176,7 +176,7 @@ void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_
 void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now)
 {
     core->now = now;
-    calls_result(core, result);
+    requests_result(core, result);
     jobs_pump(core);
 }
 
@@ -199,14 +199,14 @@ void watcher_core_tick(struct watcher_core *core, struct instant now)
 {
     core->now = now;
     reflector_tick(core);
-    calls_tick(core);
+    requests_tick(core);
     jobs_tick(core);
     jobs_pump(core);
 }
 
 int64_t watcher_core_next_ms(const struct watcher_core *core)
 {
-    int64_t next = core->reflector.wake_ms, other = calls_next_ms(core);
+    int64_t next = core->reflector.wake_ms, other = requests_next_ms(core);
 
     if (other < next)
         next = other;
@@ -242,7 +242,7 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
     };
     for (const struct job *job = core->jobs; job; job = job->next)
         out->running++;
-    for (const struct call *call = core->calls; call; call = call->next)
+    for (const struct call *call = core->requests; call; call = call->next)
         out->requests += !call->resend_ms;
 }
 

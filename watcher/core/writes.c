@@ -1,5 +1,6 @@
 /* watcher/core/writes.c -- carries out PATCH and FETCH of workers: checks whose job it is and what is
- * patched, adds the lock, hands the answer back. Never decides what to write. Called by watcher.c, calls.c.
+ * patched, adds the lock, hands the answer back. Never decides what to write. Called by watcher.c,
+ * requests.c.
  */
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,7 @@ void writes_patch(struct watcher_core *core, uint64_t worker, const struct messa
     job->expected_rule = rule_after(core, patch, &object);
     job->open++;
     struct call *call =
-        calls_start(core, CALL_PATCH, job, whole, body, deadline ? (int64_t)deadline : INT64_MAX);
+        requests_start(core, CALL_PATCH, job, whole, body, deadline ? (int64_t)deadline : INT64_MAX);
     call->seq = patch->seq;
     call->correlation = message->envelope.correlation;
 }
@@ -101,7 +102,7 @@ void writes_fetch(struct watcher_core *core, uint64_t worker, const struct messa
 
     if (!job || (job->phase != PHASE_SENT && job->phase != PHASE_RUNNING))
         return;
-    struct call *call = calls_start(core, CALL_FETCH, job, prepare_object_path(job, ""), NULL, INT64_MAX);
+    struct call *call = requests_start(core, CALL_FETCH, job, prepare_object_path(job, ""), NULL, INT64_MAX);
     call->seq = message->body.fetch.seq;
     call->correlation = message->envelope.correlation;
 }

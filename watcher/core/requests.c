@@ -1,4 +1,4 @@
-/* watcher/core/calls.c -- the HTTP requests under way: whom their answers belong to, and which are sent
+/* watcher/core/requests.c -- the HTTP requests under way: whom their answers belong to, and which are sent
  * again. Owns them until their answer. Called by reflector.c, prepare.c, writes.c, watcher.c. */
 #include <stdlib.h>
 
@@ -26,19 +26,19 @@ static void send_call(struct watcher_core *core, struct call *call)
     core->ops.request(core->ops.ctx, &request);
 }
 
-struct call *calls_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
-                         char *body, int64_t start_before)
+struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
+                            char *body, int64_t start_before)
 {
     struct call *call = x_calloc(1, sizeof *call);
 
-    *call = (struct call){.next = core->calls,
+    *call = (struct call){.next = core->requests,
                           .id = ++core->next_id,
                           .kind = kind,
                           .job = job,
                           .path = path,
                           .body = body,
                           .start_before = start_before};
-    core->calls = call;
+    core->requests = call;
     send_call(core, call);
     return call;
 }
@@ -88,9 +88,9 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
     }
 }
 
-void calls_result(struct watcher_core *core, const struct watcher_result *result)
+void requests_result(struct watcher_core *core, const struct watcher_result *result)
 {
-    struct call **link = &core->calls, *call;
+    struct call **link = &core->requests, *call;
 
     while (*link && (*link)->id != result->id)
         link = &(*link)->next;
@@ -109,9 +109,9 @@ void calls_result(struct watcher_core *core, const struct watcher_result *result
 
 /* A write that is under way stays the job's until its answer is here (design 2: nothing sent on its behalf is
  * open). */
-void calls_detach(struct watcher_core *core, struct job *job)
+void requests_detach(struct watcher_core *core, struct job *job)
 {
-    struct call **link = &core->calls;
+    struct call **link = &core->requests;
 
     while (*link) {
         struct call *call = *link;
@@ -128,29 +128,29 @@ void calls_detach(struct watcher_core *core, struct job *job)
     }
 }
 
-void calls_tick(struct watcher_core *core)
+void requests_tick(struct watcher_core *core)
 {
-    for (struct call *call = core->calls; call; call = call->next)
+    for (struct call *call = core->requests; call; call = call->next)
         if (call->resend_ms && call->resend_ms <= core->now.boot_ms)
             send_call(core, call);
 }
 
-int64_t calls_next_ms(const struct watcher_core *core)
+int64_t requests_next_ms(const struct watcher_core *core)
 {
     int64_t next = INT64_MAX;
 
-    for (const struct call *call = core->calls; call; call = call->next)
+    for (const struct call *call = core->requests; call; call = call->next)
         if (call->resend_ms && call->resend_ms < next)
             next = call->resend_ms;
     return next;
 }
 
-void calls_close(struct watcher_core *core)
+void requests_close(struct watcher_core *core)
 {
-    while (core->calls) {
-        struct call *call = core->calls;
+    while (core->requests) {
+        struct call *call = core->requests;
 
-        core->calls = call->next;
+        core->requests = call->next;
         call_free(call);
     }
 }

@@ -65,11 +65,22 @@ class Killer(threading.Thread):
             return False
         working = [p for p in ready if p.get("doing", "idle") not in ("", "idle")]
         victim = self.random.choice(working or ready)
+        if role == "packet-gateway":
+            self.wait_for_open_post()
         at = time.time_ns() // 1_000_000
         if provider.kill(victim["pid"], signal.SIGKILL):
             self.kills.append(Kill(at, role, victim["pid"], victim.get("doing", ""), busy))
             return True
         return False
+
+    def wait_for_open_post(self) -> None:
+        """Up to half a second until the simulator holds a POST whose answer is some time away. The worst moment to die in."""
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end and not self.done.is_set():
+            now = time.time_ns() // 1_000_000
+            if any(e["method"] == "POST" and (e["answerMs"] or 0) > now + 10 for e in self.t.packet.ledger_tail()):
+                return
+            time.sleep(0.005)
 
     def finish(self) -> list[Kill]:
         self.done.set()

@@ -88,6 +88,13 @@ class PacketSim:
         lines = (self.directory / "ledger.jsonl").read_bytes().split(b"\n")
         return [json.loads(line) for line in lines[:-1] if line.strip()]
 
+    def ledger_tail(self, size: int = 16384) -> list[dict]:
+        """The newest requests only, for who looks often."""
+        with open(self.directory / "ledger.jsonl", "rb") as f:
+            f.seek(max(0, f.seek(0, 2) - size))
+            lines = f.read().split(b"\n")
+        return [json.loads(line) for line in lines[1:-1] if line.strip()]
+
     def calls(self, since: int = 0) -> list[str]:
         """"GET project-keys", "POST project-keys", "DELETE key" ... of the requests after the first `since` ones."""
         return [f"{e['method']} {e['kind']}" for e in self.ledger()[since:]]

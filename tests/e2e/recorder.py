@@ -6,6 +6,7 @@ that carried a secret. Sees what a watch sees; versions that the server never se
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 
@@ -67,7 +68,7 @@ class Recorder:
                         self._add(event["object"])
                     elif event["type"] == "ERROR":
                         break
-            except (OSError, ApiError, ValueError, AttributeError, KeyError):
+            except (OSError, http.client.HTTPException, ApiError, ValueError, AttributeError, KeyError):
                 time.sleep(0.1)
 
     def _add(self, obj: dict) -> None:

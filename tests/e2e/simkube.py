@@ -38,7 +38,8 @@ class SimKube:
         except Failure as e:
             raise Skip("kubectl of the test build is not there (tests/realkube/build)") from e
 
-    def start(self) -> "SimKube":
+    def start(self, empty: bool = False) -> "SimKube":
+        """Up, with kubeconfigs written; unless `empty` with the CRDs and the Leases' namespace applied too."""
         self.child = Child("sim-kube-apiserver", [
             str(self.build / "tests/sim-kube-apiserver"), f"--tls-self-signed={self.directory / 'tls'}",
             f"--token={self.admin_token}=admin", f"--token={self.provider_token}={USER}",
@@ -52,6 +53,8 @@ class SimKube:
         write_kubeconfig(self.admin_kubeconfig, self.url, self.ca_file, "admin", self.admin_token)
         write_kubeconfig(self.provider_kubeconfig, self.url, self.ca_file, USER, self.provider_token)
         client = self.client()
+        if empty:
+            return self
         for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "10-rbac.yaml"):
             for obj in load_yaml(REPO / "example" / name):
                 if not obj["kind"].startswith("ClusterRole"):       # it has no RBAC: the real server shows the rights

@@ -7,7 +7,7 @@
 
 #include "tests/sim/kube-apiserver/core/internal.h"
 
-static char *format_text(const char *format, va_list args)
+static __attribute__((format(printf, 1, 0))) char *format_text(const char *format, va_list args)
 {
     va_list again;
     int len;

@@ -1,0 +1,24 @@
+/* packet-gateway/headers.h -- what the gateway reads of an answer's header lines. Pure: no socket, no clock.
+ * Called by transfer.c for each line libcurl hands over. */
+#ifndef PACKET_GATEWAY_HEADERS_H
+#define PACKET_GATEWAY_HEADERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_ID_MAX 65u
+
+struct headers {
+    bool json;                       /* the content type starts with application/json (packet C-12) */
+    char request_id[REQUEST_ID_MAX]; /* letters, digits and -._ only; "" otherwise */
+    int64_t retry_after_ms;          /* -1: none, or not readable */
+    int64_t limit_remaining, limit_reset_s;
+    bool sunset; /* Deprecation or Sunset was there (packet 9) */
+};
+
+void headers_clear(struct headers *headers);
+/* One line with its line end; a status line starts anew (an interim answer came before). */
+void headers_read(struct headers *headers, const char *line, size_t len, int64_t wall_ms);
+
+#endif

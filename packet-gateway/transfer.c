@@ -1,0 +1,265 @@
+/* packet-gateway/transfer.c -- turns a request into libcurl options and libcurl's end into a fate. The token
+ * goes into one header, is wiped after, and is never logged (packet C-7); no redirect, no cookie, no old TLS.
+ * libcurl keeps copies of its own in its send buffer (and in HTTP/2's header table) for a connection's life:
+ * those it does not let us wipe. Called by http.c. */
+#include "packet-gateway/transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#ifndef PROVIDER_PACKET_VERSION
+#define PROVIDER_PACKET_VERSION "unknown"
+#endif
+
+#define CONNECT_MS     10000          /* packet 4.4, C-9 */
+#define SLOW_BYTES     1L             /* fewer bytes a second than this ... */
+#define SLOW_SECONDS   15L            /* ... for so long: ended */
+#define ANSWER_MAX     (1024 * 1024L) /* of key operations (packet C-11) */
+#define USER_AGENT     "gardener-extension-provider-packet/" PROVIDER_PACKET_VERSION " libcurl/"
+#define USER_AGENT_MAX 128
+
+/* The last moment to say no: the connection stands, nothing of this request has left (design 12.15). libcurl
+ * comes here again when it repeats a request on a fresh connection. */
+static int on_about_to_send(void *arg, char *to_ip, char *from_ip, int to_port, int from_port)
+{
+    struct transfer *t = arg;
+
+    (void)to_ip;
+    (void)from_ip;
+    (void)to_port;
+    (void)from_port;
+    if (t->stopped || clock_now().boot_ms >= t->start_before) {
+        t->fenced = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    t->begun = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* A killed process must not leave half a buffer for the kernel to deliver (design 12.1). */
+static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    (void)arg;
+    (void)purpose;
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0 ? CURL_SOCKOPT_OK
+                                                                        : CURL_SOCKOPT_ERROR;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+
+    headers_read(&t->headers, line, size * n, clock_now().wall_ms);
+    return size * n;
+}
+
+static size_t on_answer(char *data, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    size_t len = size * n;
+
+    if (len > (size_t)ANSWER_MAX - t->answer_len) {
+        t->too_big = true;
+        return 0;
+    }
+    if (t->answer_len + len + 1 > t->answer_room) {
+        t->answer_room = 2 * (t->answer_len + len) + 1;
+        t->answer = x_realloc(t->answer, t->answer_room);
+    }
+    memcpy(t->answer + t->answer_len, data, len);
+    t->answer_len += len;
+    t->answer[t->answer_len] = '\0';
+    return len;
+}
+
+/* A body that can be read only once, as there is no seek function: libcurl then cannot repeat a POST silently
+ * on another connection (kubernetes 5.6, packet C-10, C-20). */
+static size_t on_body(char *to, size_t size, size_t n, void *arg)
+{
+    struct transfer *t = arg;
+    size_t left = strlen(t->body) - t->body_sent;
+    size_t len = size * n < left ? size * n : left;
+
+    memcpy(to, t->body + t->body_sent, len);
+    t->body_sent += len;
+    return len;
+}
+
+static void add_field(struct transfer *t, const char *name, const char *value)
+{
+    char *line = x_asprintf("%s: %s", name, value);
+    struct curl_slist *longer = curl_slist_append(t->fields, line);
+
+    explicit_bzero(line, strlen(line));
+    free(line);
+    if (longer)
+        t->fields = longer;
+}
+
+static void set_fields(struct transfer *t, const struct gateway_options *options, const char *token)
+{
+    add_field(t, "X-Auth-Token", token);
+    if (options->consumer[0])
+        add_field(t, "X-Consumer-Token", options->consumer);
+    add_field(t, "Accept", "application/json");
+    if (t->body) {
+        add_field(t, "Content-Type", "application/json");
+        t->fields = curl_slist_append(t->fields, "Expect:");
+    }
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields);
+}
+
+static void set_method(struct transfer *t, bool once)
+{
+    if (!t->body) {
+        if (strcmp(t->method, "GET") != 0)
+            curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
+        return;
+    }
+    curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->method);
+    curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->body));
+    if (once) {
+        curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, on_body);
+        curl_easy_setopt(t->easy, CURLOPT_READDATA, t);
+    } else {
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->body);
+    }
+}
+
+static void set_peer(CURL *easy, const struct gateway_options *options)
+{
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, options->tls ? "https" : "http");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (options->ca_file[0]) {
+        /* The system's folder would be trusted besides the file if it stayed. */
+        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
+    if (options->loopback)
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+}
+
+static void set_limits(CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)PACKET_CALL_MS);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ANSWER_MAX);
+}
+
+static void set_callbacks(struct transfer *t)
+{
+    curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->error);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_about_to_send);
+    curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_answer);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+}
+
+struct transfer *transfer_new(CURL *easy, const struct gateway_options *options,
+                              const struct gateway_request *request)
+{
+    struct transfer *t = x_calloc(1, sizeof *t);
+    char agent[USER_AGENT_MAX];
+
+    t->easy = easy;
+    t->id = request->id;
+    t->method = x_strdup(request->method);
+    t->path = x_strdup(request->path);
+    t->body = request->body ? x_strdup(request->body) : NULL;
+    t->mutation = strcmp(request->method, "GET") != 0;
+    t->start_before = request->start_before;
+    t->started_ms = clock_now().boot_ms;
+    t->url = x_asprintf("%s%s%s", options->origin, options->base_path, request->path);
+    headers_clear(&t->headers);
+    snprintf(agent, sizeof agent, USER_AGENT "%s", curl_version_info(CURLVERSION_NOW)->version);
+    curl_easy_setopt(easy, CURLOPT_URL, t->url);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, agent);
+    set_peer(easy, options);
+    set_limits(easy);
+    set_callbacks(t);
+    set_method(t, request->once);
+    set_fields(t, options, request->token);
+    return t;
+}
+
+CURL *transfer_free(struct transfer *t)
+{
+    CURL *easy = t->easy;
+
+    curl_easy_reset(easy);
+    for (struct curl_slist *f = t->fields; f; f = f->next)
+        explicit_bzero(f->data, strlen(f->data));
+    curl_slist_free_all(t->fields);
+    free(t->method);
+    free(t->path);
+    free(t->url);
+    free(t->body);
+    free(t->answer);
+    free(t);
+    return easy;
+}
+
+/* NOT_SENT only when it is certain: the request never reached the point where its bytes leave. */
+static enum gateway_fate fate_of(const struct transfer *t, CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK: return FATE_ANSWERED;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS: return t->begun ? FATE_LOST : FATE_TLS;
+    default: break;
+    }
+    if (t->begun)
+        return FATE_LOST;
+    return t->fenced ? FATE_FENCED : FATE_NOT_SENT;
+}
+
+static const char *detail_of(const struct transfer *t, CURLcode code)
+{
+    if (code == CURLE_OK)
+        return "";
+    if (t->too_big || code == CURLE_FILESIZE_EXCEEDED)
+        return "the answer is longer than 1 MiB";
+    if (t->fenced)
+        return "too late to be sent";
+    return t->error[0] ? t->error : curl_easy_strerror(code);
+}
+
+struct gateway_result transfer_result(struct transfer *t, CURLcode code)
+{
+    long status = 0;
+
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (struct gateway_result){
+        .id = t->id,
+        .fate = fate_of(t, code),
+        .status = (int)status,
+        .json = t->headers.json,
+        .request_id = t->headers.request_id,
+        .body = t->answer ? t->answer : "",
+        .body_len = t->answer_len,
+        .retry_after_ms = t->headers.retry_after_ms,
+        .limit_remaining = t->headers.limit_remaining,
+        .limit_reset_s = t->headers.limit_reset_s,
+        .detail = detail_of(t, code),
+    };
+}

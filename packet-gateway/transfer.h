@@ -1,0 +1,43 @@
+/* packet-gateway/transfer.h -- one request as a libcurl handle: its options, what comes back, what the end
+ * means. Private to the shell; used by http.c. */
+#ifndef PACKET_GATEWAY_TRANSFER_H
+#define PACKET_GATEWAY_TRANSFER_H
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+#include "packet-gateway/core/gateway.h"
+#include "packet-gateway/headers.h"
+#include "packet-gateway/options.h"
+
+struct transfer {
+    TAILQ_ENTRY(transfer) link;
+    CURL *easy;
+    uint64_t id;
+    char *method, *path, *url, *body;
+    size_t body_sent;
+    struct curl_slist *fields; /* holds the token: wiped before it is freed */
+    bool mutation;
+    int64_t start_before;
+    bool begun;   /* bytes may have left */
+    bool stopped; /* not to begin any more */
+    bool fenced;  /* did not begin because of start_before or stopped */
+    bool too_big;
+    int64_t started_ms;
+    struct headers headers;
+    char *answer;
+    size_t answer_len, answer_room;
+    char error[CURL_ERROR_SIZE];
+};
+
+TAILQ_HEAD(transfers, transfer);
+
+/* easy: a fresh or reset handle, owned by the transfer until transfer_free(). */
+struct transfer *transfer_new(CURL *easy, const struct gateway_options *options,
+                              const struct gateway_request *request);
+/* Wipes and frees; the reset handle is given back. */
+CURL *transfer_free(struct transfer *transfer);
+/* What came of it. Borrows from the transfer. */
+struct gateway_result transfer_result(struct transfer *transfer, CURLcode code);
+
+#endif

@@ -115,5 +115,6 @@ void introduce_overdue(struct tree *tree, struct slot *slot, struct instant now)
 {
     bool own_fault = (slot->knows & slot->told) != slot->told || slot->policy->role == WORKER;
 
+    slot->told_ms = now.boot_ms; /* the death that follows ends this introduction */
     slot_event(tree, own_fault ? slot : tree->gateway, EV_END, "did not answer an introduction", now);
 }

@@ -65,7 +65,7 @@ LIBS_packetctl      := $(LIBS_bus) -ljansson
 LIBS_sim            := -lmicrohttpd -ljansson -lyaml -lssl -lcrypto -lz -lpthread -lgnutls
 LIBS_every          := $(LIBS_bus) -lcurl -ljansson -lyaml -lmd -lmicrohttpd -lssl -lcrypto -lz -lpthread
 
-objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 
 BASE  := $(B)/lib/libbase.a
 PROTO := $(B)/lib/libproto.a
@@ -92,7 +92,7 @@ help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9_.-]+:.*## / {printf "  %-24s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  One test alone: make test ITEM=C-20 | make test-unit T=test_worker_reconcile | make test-e2e CASE=create SERVER=sim"
-	@echo "  Variables: CC=gcc|clang  SAN=1  VERIFY=true  DESTDIR= PREFIX=/usr  SECONDS= SEEDS="
+	@echo "  Variables: CC=gcc|clang  SAN=1  V=1  VERIFY=true  DESTDIR= PREFIX=/usr  SECONDS= SEEDS="
 
 all: setup-build ## build; with VERIFY=true also every check and every test
 ifeq ($(VERIFY),true)
@@ -133,9 +133,13 @@ $(B)/flags: FORCE
 	@echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LDFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(LDFLAGS))' >$@
 .PHONY: FORCE
 
-$(B)/%.o: %.c $(B)/flags
+# One line for each file; V=1 shows whole commands.
+Q := $(if $(V),,@)
+
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(if $(V),,@echo '  CC    $<')
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 archive = @mkdir -p $(@D); rm -f $@; $(AR) rcs $@ $^
 
@@ -148,22 +152,24 @@ $(PROTO): $(call objects,proto/*.c)
 define folder_rules
 $(B)/lib/lib$(subst /,-,$(1))-core.a: $(call objects,$(1)/core/*.c)
 	$$(archive)
-$(B)/lib/lib$(subst /,-,$(1))-shell.a: $(filter-out $(B)/$(1)/main.o,$(call objects,$(1)/*.c))
+$(B)/lib/lib$(subst /,-,$(1))-shell.a: $(filter-out $(B)/obj/$(1)/main.o,$(call objects,$(1)/*.c))
 	$$(archive)
 endef
 $(foreach f,$(PROGRAMS) $(addprefix tests/sim/,$(SIMS)),$(eval $(call folder_rules,$(f))))
 
 define program_rules
-$(call bin_of,$(1)): $(B)/$(1)/main.o $(call shell_,$(1)) $(call core,$(1)) $(PROTO) $(BASE)
+$(call bin_of,$(1)): $(B)/obj/$(1)/main.o $(call shell_,$(1)) $(call core,$(1)) $(PROTO) $(BASE)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
+	$$(if $$(V),,@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
 define sim_rules
-$(B)/tests/sim-$(1): $(B)/tests/sim/$(1)/main.o $(call shell_,tests/sim/$(1)) $(call core,tests/sim/$(1)) $(BASE)
+$(B)/tests/sim-$(1): $(B)/obj/tests/sim/$(1)/main.o $(call shell_,tests/sim/$(1)) $(call core,tests/sim/$(1)) $(BASE)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_sim)
+	$$(if $$(V),,@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_sim)
 endef
 $(foreach s,$(SIMS),$(eval $(call sim_rules,$(s))))
 
@@ -172,28 +178,33 @@ CORES := $(foreach f,$(ROLES) $(addprefix tests/sim/,$(SIMS)),$(call core,$(f)))
 # A unit test links its own role's shell (by its name) and every core.
 unit_role = $(if $(filter test_watcher%,$(1)),watcher,$(if $(filter test_gateway%,$(1)),packet-gateway,$(if $(filter test_worker%,$(1)),worker,$(if $(filter test_supervisor%,$(1)),supervisor,$(if $(filter test_packetctl%,$(1)),packetctl,$(if $(filter test_exporter%,$(1)),exporter,$(if $(filter test_packet_sim%,$(1)),tests/sim/packet-api,$(if $(filter test_kube_sim%,$(1)),tests/sim/kube-apiserver))))))))
 define unit_rules
-$(B)/tests/$(1): $(B)/tests/unit/$(1).o $(if $(call unit_role,$(1)),$(call shell_,$(call unit_role,$(1)))) $(CORES) $(PROTO) $(BASE)
+$(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(if $(call unit_role,$(1)),$(call shell_,$(call unit_role,$(1)))) $(CORES) $(PROTO) $(BASE)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS_every)
+	$$(if $$(V),,@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS_every)
 endef
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_rules,$(t))))
 
 $(B)/tests/world: $(call objects,tests/world/*.c) $(CORES) $(PROTO) $(BASE)
 	@mkdir -p $(@D)
-	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_every)
+	$(if $(V),,@echo '  LINK  $@')
+	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_every)
 
-$(BENCH): $(B)/tests/%: $(B)/tests/bench/%.o $(BASE)
+$(BENCH): $(B)/tests/%: $(B)/obj/tests/bench/%.o $(BASE)
 	@mkdir -p $(@D)
-	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_every)
-$(TOOLS): $(B)/tests/%: $(B)/tests/tools/%.o $(PROTO) $(BASE)
+	$(if $(V),,@echo '  LINK  $@')
+	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_every)
+$(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(PROTO) $(BASE)
 	@mkdir -p $(@D)
-	$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_bus)
+	$(if $(V),,@echo '  LINK  $@')
+	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_bus)
 
 fuzz_role = $(if $(filter fuzz_watch% fuzz_kube%,$(1)),watcher,$(if $(filter fuzz_packet%,$(1)),packet-gateway))
 define fuzz_rules
-$(B)/tests/$(1): $(B)/tests/fuzz/$(1).o $(if $(call fuzz_role,$(1)),$(call shell_,$(call fuzz_role,$(1)))) $(CORES) $(PROTO) $(BASE)
+$(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(if $(call fuzz_role,$(1)),$(call shell_,$(call fuzz_role,$(1)))) $(CORES) $(PROTO) $(BASE)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDHARDEN) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_every)
+	$$(if $$(V),,@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_every)
 endef
 $(foreach t,$(notdir $(FUZZERS)),$(eval $(call fuzz_rules,$(t))))
 
@@ -222,7 +233,7 @@ format: ## clang-format over every C file
 	clang-format -i $(C_FILES)
 
 compile_commands.json: ## for editors and clang-tidy
-	@$(MAKE) --no-print-directory -B -n B=build/compile-commands programs tests | tests/tools/compile-commands >$@
+	@$(MAKE) --no-print-directory -B -n V=1 B=build/compile-commands programs tests | tests/tools/compile-commands >$@
 
 # ---- tests ----------------------------------------------------------------------------------------------------------------
 ITEM    ?=

@@ -1,0 +1,64 @@
+/* tests/world/chaos.c -- draws who is killed, who is stopped, and when the watch breaks, until all is quiet.
+ */
+#include "tests/world/world.h"
+
+static bool kill_somebody(struct world *world, struct event *event)
+{
+    if (world->quiet)
+        return false;
+    unsigned dice = (unsigned)rng_below(&world->rng, 100);
+    if (dice < 8)
+        pod_kill(world);
+    else if (dice < 35)
+        proc_kill(world, proc_at(world, WATCHER, 0));
+    else if (dice < 62)
+        proc_kill(world, proc_at(world, GATEWAY, 0));
+    else
+        proc_kill(world, proc_at(world, WORKER, rng_below(&world->rng, WORLD_WORKERS)));
+    event_again(world, event, 1 + (int64_t)rng_below(&world->rng, 2 * world->plan.kill_every_ms));
+    return true;
+}
+
+static bool stop_somebody(struct world *world, struct event *event)
+{
+    if (world->quiet)
+        return false;
+    struct proc *proc = &world->procs[rng_below(&world->rng, WORLD_PROCS)];
+    if (proc->alive) {
+        proc->stopped_until = world->now.boot_ms + 1 + (int64_t)rng_below(&world->rng, 8000);
+        world_trace(world, "STOP %s#%lu until %.3f", role_name(proc->role), proc->incarnation,
+                    (double)proc->stopped_until / 1000.0);
+    }
+    event_again(world, event, 1 + (int64_t)rng_below(&world->rng, 2 * world->plan.stop_every_ms));
+    return true;
+}
+
+static bool break_watch(struct world *world, struct event *event)
+{
+    if (world->quiet)
+        return false;
+    kube_watch_break(world);
+    if (rng_chance(&world->rng, 100))
+        kube_sim_compact(world->kube, kube_sim_revision(world->kube));
+    event_again(world, event, 1 + (int64_t)rng_below(&world->rng, 2 * world->plan.watch_break_every_ms));
+    return true;
+}
+
+static bool be_quiet(struct world *world, struct event *event)
+{
+    (void)event;
+    world->quiet = true;
+    world_trace(world, "users and faults have ended");
+    return false;
+}
+
+void chaos_start(struct world *world)
+{
+    if (world->plan.kill_every_ms)
+        event_post(world, world->plan.kill_every_ms, kill_somebody);
+    if (world->plan.stop_every_ms)
+        event_post(world, world->plan.stop_every_ms, stop_somebody);
+    if (world->plan.watch_break_every_ms)
+        event_post(world, world->plan.watch_break_every_ms, break_watch);
+    event_post(world, world->plan.busy_ms, be_quiet);
+}

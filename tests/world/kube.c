@@ -1,0 +1,324 @@
+/* tests/world/kube.c -- the link to the Kubernetes API server: a request runs 0, 1 or 2 times, at once or
+ * long after its sender died; answers get lost; the watch lags and breaks. Decides only what the network
+ * does. Called by pod.c and users.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "tests/world/world.h"
+#include "watcher/core/watcher.h"
+
+#define LATE_MS       120000 /* a dead sender's request may still run this much later (design 10) */
+#define SHORT_TIME_MS 5      /* until a refused connection is noticed */
+
+enum link_fate {
+    LINK_OK,
+    LINK_NOT_SENT,
+    LINK_LOST_REQUEST,
+    LINK_LOST_ANSWER,
+    LINK_TWICE,
+    LINK_500,
+    LINK_429
+};
+
+static const char crd[] = "{\"apiVersion\":\"apiextensions.k8s.io/"
+                          "v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":\"%s.%s\"},"
+                          "\"spec\":{\"group\":\"%s\",\"scope\":\"%s\",\"names\":{\"plural\":\"%s\","
+                          "\"singular\":\"%s\",\"kind\":\"%s\","
+                          "\"listKind\":\"%sList\"},\"versions\":[{\"name\":\"v1alpha1\",\"served\":true,"
+                          "\"storage\":true,\"schema\":{"
+                          "\"openAPIV3Schema\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":"
+                          "true}},\"subresources\":{\"status\":{}}}]}}";
+
+static void load_crd(struct world *world, const char *plural, const char *singular, const char *kind,
+                     const char *scope)
+{
+    const char *group = "extensions.gardener.cloud";
+    char *text = x_asprintf(crd, plural, group, group, scope, plural, singular, kind, kind);
+    json_t *json = json_loads(text, 0, NULL);
+
+    if (!json || kube_sim_load_crd(world->kube, json, world->now.wall_ms) != 0)
+        world_violation(world, "the world's own CRD for %s is refused", kind);
+    json_decref(json);
+    free(text);
+}
+
+void kube_start(struct world *world)
+{
+    struct kube_sim_config config = {.seed = rng_next(&world->rng), .history = 512};
+
+    world->kube = kube_sim_new(&config, world->now.wall_ms);
+    load_crd(world, "infrastructures", "infrastructure", "Infrastructure", "Namespaced");
+    load_crd(world, "clusters", "cluster", "Cluster", "Cluster");
+}
+
+static void execute(struct world *world, const char *method, const char *target, const char *content_type,
+                    const char *body, size_t len, struct sim_answer *answer)
+{
+    char path[512];
+    const char *query = strchr(target, '?');
+    size_t path_len = query ? (size_t)(query - target) : strlen(target);
+
+    snprintf(path, sizeof path, "%.*s", (int)path_len, target);
+    struct sim_request request = {.method = method,
+                                  .path = path,
+                                  .query = query ? query + 1 : "",
+                                  .token = "",
+                                  .content_type = content_type,
+                                  .accept = "application/json",
+                                  .user_agent = "world",
+                                  .body = body ? body : "",
+                                  .body_len = len};
+    memset(answer, 0, sizeof *answer);
+    kube_sim_handle(world->kube, &request, world->now.wall_ms, answer);
+    if (strcmp(method, "GET") != 0)
+        kube_pump_soon(world);
+}
+
+int kube_admin(struct world *world, const char *method, const char *path, const char *body)
+{
+    struct sim_answer answer;
+    const char *type = strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+
+    execute(world, method, path, body ? type : "", body, body ? strlen(body) : 0, &answer);
+    int status = answer.status;
+    world_trace(world, "user: %s %s -> %d", method, path, status);
+    sim_answer_clear(&answer);
+    return status;
+}
+
+/* ---- requests of the watcher
+ * ------------------------------------------------------------------------------------------- */
+static bool arrive_answer(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, WATCHER, 0);
+
+    switch (proc_due(world, proc, event->life, event)) {
+    case DUE_NEVER: return false;
+    case DUE_LATER: return true;
+    case DUE_NOW: break;
+    }
+    struct watcher_result result = {.id = event->a,
+                                    .fate = (enum watcher_fate)event->b,
+                                    .status = (int)event->c,
+                                    .body = event->data ? event->data : "",
+                                    .body_len = event->len,
+                                    .retry_after_ms = event->c == 429 ? 1000 : -1,
+                                    .detail = ""};
+    if (result.fate != KUBE_ANSWERED)
+        result.detail = "the world lost it";
+    world_trace(world, "kube -> watcher#%lu: %s %d", proc->incarnation,
+                result.fate == KUBE_ANSWERED ? "answer" : "no answer", result.status);
+    world->steps++;
+    watcher_core_result(proc->core, &result, world->now);
+    return false;
+}
+
+static void tell(struct world *world, uint64_t life, uint64_t id, enum watcher_fate fate, int status,
+                 char *body, size_t len, int64_t delay)
+{
+    struct event *event = event_post(world, delay, arrive_answer);
+
+    event->life = life;
+    event->a = id;
+    event->b = fate;
+    event->c = (uint64_t)status;
+    event->data = body;
+    event->len = len;
+}
+
+static const char *content_type_of(const char *method)
+{
+    return strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+}
+
+static bool arrive_request(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, WATCHER, 0);
+    bool orphan = proc->life != event->life;
+    char method[8], target[376];
+    struct sim_answer answer;
+
+    if (orphan && event->d == 0) { /* its sender died meanwhile: it may never run, or run late */
+        event->d = 1;
+        if (world->quiet || rng_chance(&world->rng, 600))
+            return false;
+        event_again(world, event, (int64_t)rng_below(&world->rng, LATE_MS));
+        return true;
+    }
+    if (sscanf(event->text, "%7s %375s", method, target) != 2)
+        return false;
+    execute(world, method, target, event->len ? content_type_of(method) : "", event->data, event->len,
+            &answer);
+    world_trace(world, "kube runs %s %s -> %d%s", method, target, answer.status,
+                orphan ? " (its sender is dead)" : "");
+    int64_t back = 1 + (int64_t)rng_below(&world->rng, 4);
+    if (event->b == LINK_LOST_ANSWER)
+        tell(world, event->life, event->a, KUBE_LOST, 0, NULL, 0, SHORT_TIME_MS);
+    else if (event->b != LINK_TWICE || !event->c)
+        tell(world, event->life, event->a, KUBE_ANSWERED, answer.status,
+             answer.body ? x_strndup(answer.body, answer.body_len) : NULL, answer.body_len, back);
+    sim_answer_clear(&answer);
+    if (event->b == LINK_TWICE && !event->c) {
+        event->c = 1; /* the second run, which nobody waits for */
+        event_again(world, event, (int64_t)rng_below(&world->rng, 3000));
+        return true;
+    }
+    return false;
+}
+
+static enum link_fate draw_fate(struct world *world, bool once)
+{
+    if (world->quiet)
+        return LINK_OK;
+    if (!once && rng_chance(&world->rng, world->plan.kube_twice))
+        return LINK_TWICE;
+    if (!rng_chance(&world->rng, world->plan.kube_fault))
+        return LINK_OK;
+    return (enum link_fate[]){LINK_NOT_SENT, LINK_LOST_REQUEST, LINK_LOST_ANSWER, LINK_500,
+                              LINK_429}[rng_below(&world->rng, 5)];
+}
+
+void kube_request(struct world *world, struct proc *watcher, const struct watcher_request *request)
+{
+    static const char busy[] =
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"the world is busy\",\"reason\":\"InternalError\",\"code\":500}";
+
+    world_trace(world, "watcher#%lu -> kube: %s %s %s", watcher->incarnation, request->method, request->path,
+                request->body ? request->body : "");
+    if (request->start_before <= world->now.boot_ms) {
+        tell(world, watcher->life, request->id, KUBE_FENCED, 0, NULL, 0, 0);
+        return;
+    }
+    enum link_fate fate = draw_fate(world, request->once);
+    if (fate == LINK_NOT_SENT || fate == LINK_LOST_REQUEST) {
+        tell(world, watcher->life, request->id, fate == LINK_NOT_SENT ? KUBE_NOT_SENT : KUBE_LOST, 0, NULL, 0,
+             SHORT_TIME_MS);
+        return;
+    }
+    if (fate == LINK_500 || fate == LINK_429) {
+        tell(world, watcher->life, request->id, KUBE_ANSWERED, fate == LINK_500 ? 500 : 429, x_strdup(busy),
+             sizeof busy - 1, 2);
+        return;
+    }
+    struct event *event = event_post(world, 1 + (int64_t)rng_below(&world->rng, 4), arrive_request);
+    event->life = watcher->life;
+    event->a = request->id;
+    event->b = fate;
+    snprintf(event->text, sizeof event->text, "%s %s", request->method, request->path);
+    if (request->body) {
+        event->data = x_strdup(request->body);
+        event->len = strlen(request->body);
+    }
+}
+
+/* ---- the watch
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+static void watch_end(struct world *world, struct proc *proc, int status, const char *body, size_t len)
+{
+    if (proc->watch)
+        kube_watch_close(proc->watch, world->now.wall_ms);
+    proc->watch = NULL;
+    world_trace(world, "the watch of watcher#%lu ends: %d", proc->incarnation, status);
+    watcher_core_watch_ended(proc->core, status, body, len, -1, world->now);
+}
+
+static bool open_now(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, WATCHER, 0);
+    struct sim_answer answer;
+
+    switch (proc_due(world, proc, event->life, event)) {
+    case DUE_NEVER: return false;
+    case DUE_LATER: return true;
+    case DUE_NOW: break;
+    }
+    if (event->a != proc->watch_id)
+        return false;
+    if (!world->quiet && rng_chance(&world->rng, world->plan.kube_fault)) {
+        watch_end(world, proc, 0, "", 0);
+        return false;
+    }
+    char *query = strchr(event->text, '?');
+    *query = '\0';
+    struct sim_request request = {.method = "GET",
+                                  .path = event->text,
+                                  .query = query + 1,
+                                  .token = "",
+                                  .content_type = "",
+                                  .accept = "application/json",
+                                  .user_agent = "world",
+                                  .body = ""};
+    memset(&answer, 0, sizeof answer);
+    proc->watch = kube_sim_watch(world->kube, &request, world->now.wall_ms, &answer);
+    if (!proc->watch)
+        watch_end(world, proc, answer.status, answer.body ? answer.body : "", answer.body_len);
+    else
+        kube_pump_soon(world);
+    sim_answer_clear(&answer);
+    return false;
+}
+
+void kube_watch_open(struct world *world, struct proc *watcher, const char *path)
+{
+    kube_watch_stop(world, watcher);
+    struct event *event = event_post(world, 2, open_now);
+    event->life = watcher->life;
+    event->a = watcher->watch_id;
+    snprintf(event->text, sizeof event->text, "%s", path);
+}
+
+void kube_watch_stop(struct world *world, struct proc *watcher)
+{
+    watcher->watch_id++;
+    if (watcher->watch)
+        kube_watch_close(watcher->watch, world->now.wall_ms);
+    watcher->watch = NULL;
+}
+
+static bool pump(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, WATCHER, 0);
+    const char *line;
+    size_t len;
+
+    if (!proc->alive || !proc->watch)
+        return false;
+    if (proc->stopped_until > world->now.boot_ms) {
+        event_again(world, event, proc->stopped_until - world->now.boot_ms);
+        return true;
+    }
+    while (proc->watch && (line = kube_watch_next(proc->watch, &len))) {
+        char *copy = x_strndup(line, len); /* the core may cause writes, which move the line */
+        world->steps++;
+        watcher_core_event(proc->core, copy, len, world->now);
+        free(copy);
+    }
+    if (proc->watch && kube_watch_ended(proc->watch, world->now.wall_ms))
+        watch_end(world, proc, 0, "", 0);
+    else if (proc->watch && (line = kube_watch_bookmark(proc->watch, &len)) && rng_chance(&world->rng, 50)) {
+        char *copy = x_strndup(line, len);
+        watcher_core_event(proc->core, copy, len, world->now);
+        free(copy);
+    }
+    return false;
+}
+
+void kube_pump_soon(struct world *world)
+{
+    int64_t lag = 1 + (int64_t)rng_below(&world->rng, 5);
+
+    if (!world->quiet && rng_chance(&world->rng, world->plan.slow_frame))
+        lag = (int64_t)rng_below(&world->rng, 4000);
+    event_post(world, lag, pump);
+}
+
+void kube_watch_break(struct world *world)
+{
+    struct proc *proc = proc_at(world, WATCHER, 0);
+
+    if (proc->alive && proc->watch && proc->stopped_until <= world->now.boot_ms)
+        watch_end(world, proc, 0, "", 0);
+}

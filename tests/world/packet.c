@@ -1,0 +1,231 @@
+/* tests/world/packet.c -- the link to the Packet API: answers that get lost after or before the deed,
+ * requests that run late because their sender died, 404s for keys that were created, HTML from a balancer,
+ * 429. A POST runs 0 or 1 times: the shell never lets the HTTP library send it again. Called by pod.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "packet-gateway/core/gateway.h"
+#include "tests/world/world.h"
+
+#define LATE_MS 120000
+
+enum packet_link {
+    LINK_OK,
+    LINK_NOT_SENT,
+    LINK_LOST_REQUEST,
+    LINK_LOST_ANSWER,
+    LINK_TWICE,
+    LINK_404_AFTER,  /* the deed is done, the answer says 404 (packet 2.7) */
+    LINK_500_BEFORE, /* nothing is done */
+    LINK_500_AFTER,
+    LINK_TRUNCATED, /* done, but the body is cut off */
+    LINK_HTML,      /* a balancer's page */
+    LINK_429
+};
+
+/* Watches what reaches the service: design 12 rule by rule, where the ledger can show it. */
+static void on_event(void *ctx, const struct packet_sim_event *event)
+{
+    struct world *world = ctx;
+    char ns[64], name[64];
+
+    if (strcmp(event->method, "POST") != 0)
+        return;
+    world->posts++;
+    if (!event->committed)
+        return;
+    struct packet_sim_key key;
+    if (!packet_sim_key_get(world->packet, event->key_id, &key))
+        return;
+    for (unsigned i = 0; i < world->n_objects; i++) {
+        object_namespace(i, ns, sizeof ns);
+        object_name(i, name, sizeof name);
+        if (strncmp(key.label, ns, strlen(ns)) != 0)
+            continue;
+        const json_t *object =
+            kube_sim_get(world->kube, "extensions.gardener.cloud", "infrastructures", ns, name);
+        const json_t *finalizers =
+            object ? json_object_get(json_object_get(object, "metadata"), "finalizers") : NULL;
+        bool has = false;
+        for (size_t f = 0; f < json_array_size(finalizers); f++)
+            has |= strcmp(json_string_value(json_array_get(finalizers, f)),
+                          "extensions.gardener.cloud/infrastructure") == 0;
+        if (!has)
+            world_violation(world, "a key for %s/%s was created while the object %s", ns, name,
+                            object ? "has no finalizer" : "does not exist");
+    }
+}
+
+void packet_start(struct world *world)
+{
+    struct packet_sim_config config = packet_sim_config_default();
+
+    config.seed = rng_next(&world->rng);
+    config.on_event = on_event;
+    config.arg = world;
+    config.switches.list_lag_ms = (int)world->plan.list_lag_ms;
+    world->packet = packet_sim_new(&config);
+    packet_sim_add_project(world->packet, WORLD_PROJECT, "world", "main", world->now.wall_ms);
+    packet_sim_add_token(world->packet, WORLD_TOKEN, PACKET_SIM_TOKEN_USER, WORLD_PROJECT, "main");
+}
+
+static bool arrive_answer(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, GATEWAY, 0);
+
+    switch (proc_due(world, proc, event->life, event)) {
+    case DUE_NEVER: return false;
+    case DUE_LATER: return true;
+    case DUE_NOW: break;
+    }
+    struct gateway_result result = {.id = event->a,
+                                    .fate = (enum gateway_fate)event->b,
+                                    .status = (int)event->c,
+                                    .json = event->d != 0,
+                                    .request_id = event->d ? "0123456789abcdef0123456789abcdef" : "",
+                                    .body = event->data ? event->data : "",
+                                    .body_len = event->len,
+                                    .retry_after_ms = -1,
+                                    .limit_remaining = -1,
+                                    .limit_reset_s = -1,
+                                    .detail = ""};
+    if (result.status == 429)
+        result.retry_after_ms = 2000;
+    world_trace(world, "packet -> gateway#%lu: %s %d", proc->incarnation,
+                result.fate == FATE_ANSWERED ? "answer" : "no answer", result.status);
+    world->steps++;
+    gateway_core_result(proc->core, &result, world->now);
+    return false;
+}
+
+static void tell(struct world *world, uint64_t life, uint64_t id, enum gateway_fate fate, int status,
+                 const char *body, size_t len, bool json, int64_t delay)
+{
+    struct event *event = event_post(world, delay, arrive_answer);
+
+    event->life = life;
+    event->a = id;
+    event->b = fate;
+    event->c = (uint64_t)status;
+    event->d = json;
+    event->data = body ? x_strndup(body, len) : NULL;
+    event->len = body ? len : 0;
+}
+
+static void answer_by_link(struct world *world, const struct event *event, const struct sim_answer *answer)
+{
+    static const char not_found[] = "{\"errors\":[\"Not found\"]}", oops[] = "{\"errors\":[\"Oh snap\"]}";
+    int64_t back = 10 + (int64_t)rng_below(&world->rng, 40);
+    uint64_t life = event->life, id = event->a;
+
+    switch ((enum packet_link)event->b) {
+    case LINK_LOST_ANSWER: tell(world, life, id, FATE_LOST, 0, NULL, 0, false, back); return;
+    case LINK_404_AFTER:
+        tell(world, life, id, FATE_ANSWERED, 404, not_found, sizeof not_found - 1, true, back);
+        return;
+    case LINK_500_AFTER: tell(world, life, id, FATE_ANSWERED, 500, oops, sizeof oops - 1, true, back); return;
+    case LINK_TRUNCATED:
+        tell(world, life, id, FATE_ANSWERED, answer->status, answer->body, answer->body_len / 2, true, back);
+        return;
+    default:
+        tell(world, life, id, FATE_ANSWERED, answer->status, answer->body ? answer->body : "",
+             answer->body_len, answer->content_type != NULL, back);
+    }
+}
+
+static bool arrive_request(struct world *world, struct event *event)
+{
+    struct proc *proc = proc_at(world, GATEWAY, 0);
+    bool orphan = proc->life != event->life;
+    char method[8], target[376];
+    struct sim_answer answer;
+
+    if (orphan && event->d == 0) {
+        event->d = 1;
+        if (world->quiet || rng_chance(&world->rng, 500))
+            return false;
+        event_again(world, event,
+                    rng_chance(&world->rng, 500) ? 20 : (int64_t)rng_below(&world->rng, LATE_MS));
+        return true;
+    }
+    if (sscanf(event->text, "%7s %375s", method, target) != 2)
+        return false;
+    char *query = strchr(target, '?');
+    if (query)
+        *query = '\0';
+    struct sim_request request = {.method = method,
+                                  .path = target,
+                                  .query = query ? query + 1 : "",
+                                  .token = WORLD_TOKEN,
+                                  .content_type = event->len ? "application/json" : "",
+                                  .accept = "application/json",
+                                  .user_agent = "world",
+                                  .body = event->data ? event->data : "",
+                                  .body_len = event->len};
+    memset(&answer, 0, sizeof answer);
+    packet_sim_handle(world->packet, &request, world->now.wall_ms, &answer);
+    world_trace(world, "packet runs %s %s %.*s -> %d%s", method, target,
+                (int)(event->len > 60 ? 60 : event->len), event->data ? event->data : "", answer.status,
+                orphan ? " (its sender is dead)" : "");
+    bool second = event->c != 0;
+    if (!second)
+        answer_by_link(world, event, &answer);
+    sim_answer_clear(&answer);
+    if (event->b == LINK_TWICE && !second) {
+        event->c = 1;
+        event_again(world, event, (int64_t)rng_below(&world->rng, 3000));
+        return true;
+    }
+    return false;
+}
+
+static enum packet_link draw_fate(struct world *world, bool once)
+{
+    static const enum packet_link fates[] = {
+        LINK_NOT_SENT,   LINK_LOST_REQUEST, LINK_LOST_ANSWER, LINK_TWICE, LINK_404_AFTER,
+        LINK_500_BEFORE, LINK_500_AFTER,    LINK_TRUNCATED,   LINK_HTML,  LINK_429};
+    if (world->quiet || !rng_chance(&world->rng, world->plan.packet_fault))
+        return LINK_OK;
+    enum packet_link fate = fates[rng_below(&world->rng, sizeof fates / sizeof fates[0])];
+    return once && fate == LINK_TWICE ? LINK_LOST_ANSWER : !once && fate == LINK_404_AFTER ? LINK_OK : fate;
+}
+
+void packet_request(struct world *world, struct proc *gateway, const struct gateway_request *request)
+{
+    static const char html[] = "<html><body>502 Bad Gateway</body></html>",
+                      busy[] = "{\"errors\":[\"Oh snap\"]}";
+    uint64_t life = gateway->life;
+
+    world_trace(world, "gateway#%lu -> packet: %s %s", gateway->incarnation, request->method, request->path);
+    if (request->start_before <= world->now.boot_ms) {
+        tell(world, life, request->id, FATE_FENCED, 0, NULL, 0, false, 0);
+        return;
+    }
+    if (strcmp(request->token, WORLD_TOKEN) != 0)
+        world_violation(world, "the gateway sends another token than the Secret's");
+    enum packet_link fate = draw_fate(world, request->once);
+    switch (fate) {
+    case LINK_NOT_SENT: tell(world, life, request->id, FATE_NOT_SENT, 0, NULL, 0, false, 5); return;
+    case LINK_LOST_REQUEST: tell(world, life, request->id, FATE_LOST, 0, NULL, 0, false, 50); return;
+    case LINK_500_BEFORE:
+        tell(world, life, request->id, FATE_ANSWERED, 500, busy, sizeof busy - 1, true, 20);
+        return;
+    case LINK_HTML:
+        tell(world, life, request->id, FATE_ANSWERED, 502, html, sizeof html - 1, false, 20);
+        return;
+    case LINK_429:
+        tell(world, life, request->id, FATE_ANSWERED, 429, busy, sizeof busy - 1, true, 20);
+        return;
+    default: break;
+    }
+    struct event *event = event_post(world, 10 + (int64_t)rng_below(&world->rng, 30), arrive_request);
+    event->life = life;
+    event->a = request->id;
+    event->b = fate;
+    snprintf(event->text, sizeof event->text, "%s /metal/v1%s", request->method, request->path);
+    if (request->body) {
+        event->data = x_strdup(request->body);
+        event->len = strlen(request->body);
+    }
+}

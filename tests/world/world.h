@@ -1,0 +1,199 @@
+/* tests/world/world.h -- the whole tree in one program: every role's core, both API servers' cores, a virtual
+ * clock and a network that loses, delays and repeats. One seed gives one run. Owns the state of one world;
+ * knows no real time. */
+#ifndef TESTS_WORLD_WORLD_H
+#define TESTS_WORLD_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "proto/codec.h"
+#include "tests/sim/kube-apiserver/core/kube_sim.h"
+#include "tests/sim/packet-api/core/packet_sim.h"
+
+#define WORLD_OBJECTS  20u
+#define WORLD_WORKERS  3u
+#define WORLD_PROCS    (2u + WORLD_WORKERS) /* watcher, packet-gateway, workers */
+#define WORLD_PEERS    (WORLD_PROCS + 1u)
+#define WORLD_TRACE    400u                   /* lines kept of the way to a violation */
+#define WORLD_START_MS INT64_C(1767225600000) /* the virtual clock begins on 2026-01-01 */
+
+/* ---- random numbers: splitmix64, the same on every machine
+ * ----------------------------------------------------------- */
+struct rng {
+    uint64_t state;
+};
+uint64_t rng_next(struct rng *rng);
+/* 0 .. below-1 */
+uint64_t rng_below(struct rng *rng, uint64_t below);
+/* true in per_mille of 1000 draws */
+bool rng_chance(struct rng *rng, unsigned per_mille);
+
+/* ---- events
+ * -------------------------------------------------------------------------------------------------------------
+ */
+struct world;
+struct event {
+    int64_t at;                                            /* boot_ms */
+    uint64_t seq;                                          /* order among events of one moment */
+    bool (*run)(struct world *world, struct event *event); /* true: it has posted itself again */
+    uint64_t life;                                         /* of the process or pod it belongs to */
+    int64_t waited;                                        /* how long it has been put off */
+    uint64_t a, b, c, d;                                   /* meaning is run's */
+    char *data;                                            /* owned by the event, freed after run */
+    size_t len;
+    char text[384];
+};
+
+struct heap {
+    struct event **items;
+    size_t count, space;
+    uint64_t next_seq;
+};
+/* A fresh event at now + delay_ms. */
+struct event *event_post(struct world *world, int64_t delay_ms, bool (*run)(struct world *, struct event *));
+/* Puts a running event off; run must then return true. */
+void event_again(struct world *world, struct event *event, int64_t delay_ms);
+struct event *heap_pop(struct heap *heap);
+void heap_free(struct heap *heap);
+
+/* ---- processes
+ * ------------------------------------------------------------------------------------------------------------
+ */
+struct peer {
+    uint64_t incarnation;
+    unsigned role;
+    uint64_t slot;
+};
+
+struct proc {
+    struct world *world;
+    unsigned role;
+    uint64_t slot;
+    uint64_t life; /* counts starts and deaths: an event of an earlier life sees that it is one */
+    bool alive, ready;
+    uint64_t incarnation;
+    int64_t pid;
+    void *core;
+    struct peer peers[WORLD_PEERS];
+    unsigned n_peers;
+    int64_t stopped_until; /* SIGSTOP */
+    struct kube_watch *watch;
+    uint64_t watch_id;
+};
+
+struct tree;
+
+/* ---- what the world does to its inhabitants, drawn from the seed; per mille
+ * ---------------------------------------------- */
+struct plan {
+    bool ignore_operation;
+    unsigned kube_fault, kube_twice;
+    unsigned packet_fault;
+    unsigned slow_frame;
+    unsigned kill_every_ms; /* 0: nobody is killed */
+    unsigned stop_every_ms; /* 0: nobody is stopped */
+    unsigned watch_break_every_ms;
+    unsigned list_lag_ms; /* of Packet's lists */
+    int64_t busy_ms;      /* users and faults act this long, then all is quiet */
+};
+
+/* What its users want of an object. */
+struct wish {
+    bool exists;
+    unsigned key; /* index of the material; 0: no key */
+};
+
+struct world {
+    uint64_t seed;
+    struct rng rng;
+    struct plan plan;
+    struct instant now;
+    struct heap heap;
+    bool quiet; /* users and faults have ended */
+
+    struct kube_sim *kube;
+    struct packet_sim *packet;
+    uint64_t last_revision, last_commits; /* of both services, and when one of them changed last */
+    int64_t last_change_ms;
+
+    struct tree *tree;
+    uint64_t pod_life; /* counts supervisors */
+    int64_t next_pid;
+    struct proc procs[WORLD_PROCS];
+    int64_t link_free_at[WORLD_PROCS + 1][WORLD_PROCS + 1]; /* frames of one link keep their order */
+
+    unsigned n_objects;
+    struct wish wishes[WORLD_OBJECTS];
+    unsigned next_key;
+
+    uint64_t steps, kills, posts, stale_frames;
+    char violation[768];
+    char (*trace)[200];
+    unsigned trace_next;
+    bool verbose;
+};
+
+/* Notes a line of the way here. */
+void world_trace(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An invariant is broken; the first one counts. */
+void world_violation(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* pod.c */
+void pod_start(struct world *world);
+void pod_free(struct world *world);
+void pod_tick(struct world *world);
+int64_t pod_next_ms(const struct world *world);
+/* Dies without a word; the supervisor reaps it a moment later. */
+void proc_kill(struct world *world, struct proc *proc);
+/* The supervisor dies, and everything with it; the next pod starts after a second. */
+void pod_kill(struct world *world);
+struct proc *proc_at(struct world *world, unsigned role, uint64_t slot);
+/* Whether an event for `life` of this process may run now; puts the event off while the process is stopped.
+ */
+enum due { DUE_NOW, DUE_LATER, DUE_NEVER };
+enum due proc_due(struct world *world, const struct proc *proc, uint64_t life, struct event *event);
+
+/* net.c */
+void net_send(struct world *world, unsigned from_role, uint64_t from_slot, uint64_t from_incarnation,
+              unsigned to_role, uint64_t to_slot, uint64_t to_incarnation, enum msg_id id, const void *body,
+              const struct envelope *envelope);
+void proc_peer_add(struct proc *proc, uint64_t incarnation, unsigned role, uint64_t slot);
+const struct peer *proc_peer(const struct proc *proc, uint64_t incarnation);
+
+/* kube.c, packet.c: the links to both servers */
+struct watcher_request;
+void kube_start(struct world *world);
+void kube_request(struct world *world, struct proc *watcher, const struct watcher_request *request);
+void kube_watch_open(struct world *world, struct proc *watcher, const char *path);
+void kube_watch_stop(struct world *world, struct proc *watcher);
+/* The stream breaks off. */
+void kube_watch_break(struct world *world);
+/* As a user: a request with every right, carried out at once. Returns the status. */
+int kube_admin(struct world *world, const char *method, const char *path, const char *body);
+/* After any write: events are on their way to the watch. */
+void kube_pump_soon(struct world *world);
+
+struct gateway_request;
+#define WORLD_PROJECT "6e5c1a52-8b0f-4d2a-9a53-0c8d1f9a7b10"
+#define WORLD_TOKEN   "world-token"
+void packet_start(struct world *world);
+void packet_request(struct world *world, struct proc *gateway, const struct gateway_request *request);
+
+/* users.c */
+void users_start(struct world *world);
+void object_namespace(unsigned object, char *out, size_t size);
+void object_name(unsigned object, char *out, size_t size);
+/* The authorized_keys line of material n (n > 0), the same in every run. */
+void material_line(unsigned n, char *out, size_t size);
+
+/* chaos.c */
+void chaos_start(struct world *world);
+
+/* check.c */
+void check_step(struct world *world);
+/* Whether everything is as its users wish. why gets the first difference. */
+bool check_as_wished(struct world *world, char *why, size_t size);
+
+#endif

@@ -49,8 +49,8 @@ fail:
 
 static struct MHD_Daemon *start_daemon(struct server *server, int *port, bool tls)
 {
-    int fd = listen_on(server->options->host, port);
-    if (fd < 0 || server->n_daemons == DAEMONS_MAX)
+    int fd = server->n_daemons < DAEMONS_MAX ? listen_on(server->options->host, port) : -1;
+    if (fd < 0)
         return NULL;
     struct MHD_OptionItem secret[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, server->key},
                                       {MHD_OPTION_HTTPS_MEM_CERT, 0, server->cert},
@@ -82,10 +82,26 @@ void server_follow_sunset(struct server *server)
     }
 }
 
+/* A daemon that listens no more is kept only for the connections it still has. */
+static void stop_idle_daemons(struct server *server)
+{
+    unsigned kept = 1; /* the administrative one stays */
+    for (unsigned i = 1; i < server->n_daemons; i++) {
+        struct MHD_Daemon *daemon = server->daemons[i];
+        if (daemon != server->listening &&
+            MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0)
+            MHD_stop_daemon(daemon);
+        else
+            server->daemons[kept++] = daemon;
+    }
+    server->n_daemons = kept;
+}
+
 static void sweep(struct timer *timer)
 {
     struct server *server = (struct server *)(void *)((char *)timer - offsetof(struct server, sweep));
     exchange_release(server, false);
+    stop_idle_daemons(server);
     packet_sim_settle(server->sim, server_now_ms(server));
     if (server->ledger != NULL)
         fflush(server->ledger);

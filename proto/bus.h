@@ -36,7 +36,8 @@ struct bus {
     uint64_t received, sent, refused, stale, strangers, undelivered;
 };
 
-/* One received frame. Borrowing ends with inbound_close(). */
+/* One received frame. Borrowing ends with inbound_close(). Never copy or move it: libzmq keeps short frames
+ * inside zmq_msg_t, so message may point into this very struct. */
 struct inbound {
     zmq_msg_t frame;
     struct message message;

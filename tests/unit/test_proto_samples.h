@@ -3,8 +3,10 @@
 #ifndef TESTS_UNIT_TEST_PROTO_SAMPLES_H
 #define TESTS_UNIT_TEST_PROTO_SAMPLES_H
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "proto/codec.h"
 #include "proto/pack.h"
 
@@ -68,6 +70,26 @@ static inline struct envelope sample_envelope(enum sample sample)
                              .correlation = sample == SAMPLE_LIMIT ? UINT64_MAX : (7ull << 32) + 1,
                              .epoch = sample == SAMPLE_LIMIT ? LIMIT_ID : 5,
                              .deadline_ms = sample == SAMPLE_LIMIT ? UINT64_MAX : 60000};
+}
+
+/* Decodes a copy, so that a read past the frame's end is past an allocation's end, and shows that a refused
+ * frame leaves nothing behind. */
+static inline enum verdict sample_verdict(const void *frame, size_t len, unsigned from, unsigned to)
+{
+    void *copy = x_malloc(len);
+    struct message m;
+    struct message zero;
+
+    memcpy(copy, frame, len);
+    memset(&zero, 0, sizeof(zero));
+    enum verdict verdict = msg_decode(copy, len, from, to, &m);
+    if (verdict != FRAME_OK) {
+        zero.spec = m.spec;
+        if (memcmp(&m, &zero, sizeof(m)) != 0)
+            abort();
+    }
+    free(copy);
+    return verdict;
 }
 
 #endif

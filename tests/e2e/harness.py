@@ -72,6 +72,7 @@ class T:
         self.provider: Provider | None = None
         self.shoots: list[Shoot] = []
         self.secrets: list[str] = []
+        self._mark = self.kube.audit.mark()
 
     # -- making things
 
@@ -181,6 +182,7 @@ class T:
         try:
             if not failed:
                 self._check_objects()
+                self._check_rights()
                 if self.provider:
                     self.provider.stop()
                 self._check_log()
@@ -192,6 +194,11 @@ class T:
             text = json.dumps(self.recorder.versions(s.namespace, NAME)) + json.dumps(self.client.list("Event", s.namespace))
             for secret in self.secrets:
                 self.check(secret not in text, f"a secret stands in the object or an Event of {s.namespace}")
+
+    def _check_rights(self) -> None:
+        """The rights of example/10-rbac.yaml suffice: nothing was ever forbidden."""
+        forbidden = [str(r) for r in self.kube.audit.requests(self.kube.user, self._mark) if r.code in (401, 403)]
+        self.check(not forbidden, f"requests that the server forbade: {forbidden[:5]}")
 
     def _check_log(self) -> None:
         if self.provider:

@@ -27,11 +27,11 @@ class Provider:
     def __init__(self, build: Path, directory: Path, kubeconfig: Path, packet_url: str, packet_ca: Path | None,
                  annotation_mode: bool = True, workers: int = 5, leader_election: bool = False,
                  flags: tuple[str, ...] = (), env: dict[str, str] | None = None, log_level: str = "debug",
-                 log_format: str = "json") -> None:
+                 log_format: str = "json", runtime: Path | None = None) -> None:
         self.build, self.directory = build.resolve(), directory
         directory.mkdir(parents=True, exist_ok=True)
         # Not below `directory`: the path of a socket has room for about 100 characters.
-        self.runtime = Path(tempfile.mkdtemp(prefix="pp-"))
+        self.runtime = runtime or Path(tempfile.mkdtemp(prefix="pp-"))
         self.run_id = uuid.uuid4().hex
         self.seen: dict[int, str] = {}          # every pid that packetctl ever named, and its role
         self.child: Child | None = None
@@ -52,6 +52,7 @@ class Provider:
 
     def start(self, wait: bool = True) -> "Provider":
         self.child = Child("provider", self.argv, self.directory, env=self.env, cwd=REPO)
+        self.seen[self.child.pid] = "supervisor"
         if wait:
             self.wait_ready()
         return self

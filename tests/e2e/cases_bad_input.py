@@ -37,7 +37,7 @@ def heals(t: T, bad: Shoot, kind: str = "Create") -> None:
     check_succeeded(t, bad, kind)
 
 
-@case
+@case(gardener=(23, 25, 36, 80))
 def secret_missing(t: T) -> None:
     """No Secret: Error without a code, naming the Secret; it is picked up by itself when the Secret appears."""
     t.start()
@@ -47,13 +47,13 @@ def secret_missing(t: T) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(24, 36, 76))
 def secret_without_token(t: T) -> None:
     """No apiToken: ERR_CONFIGURATION_PROBLEM, nothing is sent; heals when the Secret does."""
     secret_field(t, "apiToken")
 
 
-@case
+@case(gardener=(36, 76))
 def secret_without_project(t: T) -> None:
     """No projectID: ERR_CONFIGURATION_PROBLEM, nothing is sent; heals when the Secret does."""
     secret_field(t, "projectID")
@@ -71,7 +71,7 @@ def secret_field(t: T, field: str) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(76,))
 def secret_empty_or_malformed(t: T) -> None:
     """An empty token, a project id that is no UUID, control characters in the token: ERR_CONFIGURATION_PROBLEM, nothing sent."""
     t.start()
@@ -85,7 +85,7 @@ def secret_empty_or_malformed(t: T) -> None:
     t.barrier()
 
 
-@case
+@case(gardener=(35,))
 def secret_with_whitespace(t: T) -> None:
     """Blanks and newlines around both values do no harm."""
     t.start()
@@ -96,7 +96,7 @@ def secret_with_whitespace(t: T) -> None:
     t.check_never(s, "Error")
 
 
-@case
+@case(gardener=(20, 24))
 def wrong_token(t: T) -> None:
     """401: ERR_INFRA_UNAUTHENTICATED; heals when the Secret holds a good token."""
     t.start()
@@ -107,7 +107,7 @@ def wrong_token(t: T) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(76,))
 def unknown_project(t: T) -> None:
     """404 of the project: ERR_INFRA_UNAUTHORIZED, the text names the project; heals when the Secret does."""
     t.start()
@@ -119,7 +119,7 @@ def unknown_project(t: T) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(39,))
 def api_down(t: T) -> None:
     """Nobody listens at the API: Error without a final code, then Succeeded by itself when it is back; one key."""
     t.start()
@@ -136,7 +136,7 @@ def api_down(t: T) -> None:
     t.equal([k["id"] for k in t.packet.keys()][: len(keys)], [k["id"] for k in keys], "keys that were there before")
 
 
-@case
+@case(gardener=(39,))
 def api_answers_500(t: T) -> None:
     """500 to everything: no final code; Succeeded by itself afterwards, one key."""
     t.start()
@@ -146,7 +146,7 @@ def api_answers_500(t: T) -> None:
     transient(t, s)
 
 
-@case
+@case(gardener=(39,))
 def api_answers_500_for_long(t: T) -> None:
     """500 without end: Error with a text that speaks of the API and no final code; another credential is not disturbed."""
     t.start()
@@ -162,7 +162,7 @@ def api_answers_500_for_long(t: T) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(30,))
 def create_answers_500_after_commit(t: T) -> None:
     """The create is carried out but answers 500, or nothing: the key is found and adopted, never posted twice."""
     t.start(packet={"flags": ("--dup-check=off",)})
@@ -174,7 +174,7 @@ def create_answers_500_after_commit(t: T) -> None:
     t.equal(t.packet.calls().count("POST project-keys"), len(shoots), "number of POSTs")
 
 
-@case
+@case(gardener=(39,))
 def api_answers_429(t: T) -> None:
     """429 with Retry-After: waited for; no Error is shown at the first one, never a final code; one key."""
     t.start()
@@ -185,7 +185,7 @@ def api_answers_429(t: T) -> None:
     t.equal(t.packet.counters()["violations"]["duringPause"], 0, "requests sent while told to wait")
 
 
-@case
+@case(gardener=(77,))
 def provider_config_missing(t: T) -> None:
     """No providerConfig at all is fine."""
     t.start()
@@ -194,7 +194,7 @@ def provider_config_missing(t: T) -> None:
     check_succeeded(t, s)
 
 
-@case
+@case(gardener=(77,))
 def provider_config_of_wrong_kind(t: T) -> None:
     """A wrong kind or apiVersion: ERR_CONFIGURATION_PROBLEM as a failed check, nothing is made; heals when it is corrected."""
     t.start()
@@ -210,7 +210,7 @@ def provider_config_of_wrong_kind(t: T) -> None:
     heals(t, s)
 
 
-@case
+@case(gardener=(77,))
 def provider_config_with_unknown_fields(t: T) -> None:
     """Unknown fields are accepted, with one Warning Event."""
     t.start()
@@ -222,7 +222,7 @@ def provider_config_with_unknown_fields(t: T) -> None:
     t.equal(len(events), 1, "number of Warning Events")
 
 
-@case
+@case(gardener=(37, 81))
 def no_ssh_key(t: T) -> None:
     """No sshPublicKey: Succeeded, sshKeyID is the empty string, nothing is posted; switched on and off later it follows."""
     t.start()
@@ -239,7 +239,7 @@ def no_ssh_key(t: T) -> None:
     t.equal(t.keys(s), [], "keys after SSH access was switched off")
 
 
-@case
+@case(gardener=(26, 80))
 def cluster_missing(t: T) -> None:
     """No Cluster: nothing is written, the annotation stays, nothing is sent; picked up by itself when it appears."""
     t.start()
@@ -252,7 +252,7 @@ def cluster_missing(t: T) -> None:
     t.check_never(s, "Error")
 
 
-@case
+@case(gardener=(44, 74))
 def credentials_lost_before_delete(t: T) -> None:
     """Secret gone while a key exists: Delete/Error/50 with the finalizer kept; finishes when the Secret is back."""
     t.start()
@@ -269,7 +269,7 @@ def credentials_lost_before_delete(t: T) -> None:
     t.equal(t.keys(s), [], "keys at the end")
 
 
-@case
+@case(gardener=(75,))
 def never_had_credentials(t: T) -> None:
     """An object that never had credentials, so that nothing was ever posted for it, can be deleted without any."""
     t.start()

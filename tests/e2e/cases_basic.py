@@ -34,7 +34,7 @@ def check_succeeded(t: T, shoot: Shoot, kind: str | None = "Create") -> str:
     return keys[0]["id"]
 
 
-@case
+@case(gardener=(3, 5, 6, 7, 8, 18, 19, 21, 22, 28, 31, 32, 33))
 def create(t: T) -> None:
     """A new object becomes Succeeded with exactly the status of gardener 11.6, one key with the label, nothing else."""
     t.start()
@@ -50,7 +50,7 @@ def create(t: T) -> None:
     t.check("observedGeneration" not in processing["status"], "Processing wrote observedGeneration")
 
 
-@case
+@case(gardener=(12, 42))
 def delete(t: T) -> None:
     """Confirmation and DELETE: key gone, the three steps of gardener 2.6 in their order, object gone."""
     t.start()
@@ -71,7 +71,7 @@ def delete(t: T) -> None:
     check_succeeded(t, other)
 
 
-@case
+@case(gardener=(42,))
 def delete_keeps_foreign_finalizer(t: T) -> None:
     """Only the own finalizer is taken off; somebody else's keeps the object."""
     t.start()
@@ -85,7 +85,7 @@ def delete_keeps_foreign_finalizer(t: T) -> None:
     s.wait_gone()
 
 
-@case
+@case(gardener=(43,))
 def delete_when_key_is_gone(t: T) -> None:
     """A key that somebody removed already counts as deleted."""
     t.start()
@@ -97,7 +97,7 @@ def delete_when_key_is_gone(t: T) -> None:
     t.check_never(s, "Error")
 
 
-@case
+@case(gardener=(34,))
 def rotate_key(t: T) -> None:
     """A new key with the annotation: the same id, the new material, the old material gone."""
     t.start()
@@ -111,7 +111,7 @@ def rotate_key(t: T) -> None:
     t.check(not any(k["key"].strip() == old for k in t.packet.keys()), "the old key is still there")
 
 
-@case
+@case(gardener=(4, 10, 11, 17, 27, 29, 30))
 def reconcile_without_change(t: T) -> None:
     """The reconcile annotation without a change: it goes before any status write, the timestamp and other annotations
     stay, the id stays, no second key."""
@@ -131,7 +131,7 @@ def reconcile_without_change(t: T) -> None:
     t.check(s.status()["lastOperation"]["lastUpdateTime"][:19] >= stamp, "lastUpdateTime lies before the timestamp annotation")
 
 
-@case
+@case(gardener=(9,))
 def spec_change_waits_for_annotation(t: T) -> None:
     """In default mode a changed spec alone starts nothing; the next reconcile annotation applies it."""
     t.start()
@@ -146,7 +146,7 @@ def spec_change_waits_for_annotation(t: T) -> None:
     check_succeeded(t, s, "Reconcile")
 
 
-@case
+@case(gardener=(16,))
 def spec_change_in_ignore_mode(t: T) -> None:
     """With --ignore-operation-annotation=true a changed generation is enough, and a reconcile annotation is still removed."""
     t.start(annotation_mode=False)
@@ -157,7 +157,7 @@ def spec_change_in_ignore_mode(t: T) -> None:
     check_succeeded(t, s, "Reconcile")
 
 
-@case
+@case(gardener=(15,))
 def wait_for_state_is_left_alone(t: T) -> None:
     """An object annotated wait-for-state: no finalizer, no status, no annotation change, no call; later it restores."""
     t.start()
@@ -170,7 +170,7 @@ def wait_for_state_is_left_alone(t: T) -> None:
     check_succeeded(t, s)
 
 
-@case
+@case(gardener=(14, 48))
 def failed_shoot_is_left_alone(t: T) -> None:
     """While the Shoot is Failed nothing is written and nothing is sent, not even for a deletion."""
     t.start()
@@ -190,7 +190,7 @@ def failed_shoot_is_left_alone(t: T) -> None:
     deleted.wait_gone()
 
 
-@case
+@case(gardener=(1, 2))
 def other_types_and_classes_are_left_alone(t: T) -> None:
     """spec.type other than packet, and classes other than shoot, are somebody else's; class shoot is ours."""
     t.start()
@@ -214,7 +214,7 @@ def existing_key_is_adopted(t: T) -> None:
     t.check("POST project-keys" not in t.packet.calls(), "a key was posted")
 
 
-@case
+@case(gardener=(10, 13))
 def restart_changes_nothing(t: T) -> None:
     """After a restart of the program a Succeeded object is left as it is, and work goes on."""
     first = t.start()
@@ -229,7 +229,7 @@ def restart_changes_nothing(t: T) -> None:
     t.equal(t.packet.calls(calls), ["GET project-keys", "POST project-keys"], "calls (all of the barrier's object)")
 
 
-@case
+@case(gardener=(13,))
 def created_while_away(t: T) -> None:
     """Objects created, rotated and deleted while no program runs are dealt with at the next start."""
     first = t.start()
@@ -248,7 +248,7 @@ def created_while_away(t: T) -> None:
     t.equal(t.keys(gone), [], "keys of the deleted object")
 
 
-@case
+@case(gardener=(59,))
 def with_leader_election(t: T) -> None:
     """With leader election the Lease is held by the program before the first write, and everything works."""
     t.start(leader_election=True)

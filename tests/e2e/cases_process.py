@@ -69,7 +69,7 @@ def supervisor_dies(t: T) -> None:
     s.wait_state("Succeeded", "Reconcile")
 
 
-@case
+@case(gardener=(66,))
 def stop_by_packetctl(t: T) -> None:
     """packetctl stop ends the program in order, with status 0."""
     t.start()
@@ -80,7 +80,7 @@ def stop_by_packetctl(t: T) -> None:
     t.start()
 
 
-@case
+@case(gardener=(66,))
 def stop_by_sigint(t: T) -> None:
     """SIGINT in the middle of work is an ordered stop as well, and the next start finishes the work."""
     first = t.start(packet={"latency_ms": 100})
@@ -103,7 +103,7 @@ def refused(t: T, *argv: str) -> str:
     return done.stdout
 
 
-@case
+@case(gardener=(62,))
 def wrong_command_lines(t: T) -> None:
     """Unknown flags, names and values, a missing config file and contradicting worker counts end the start with a reason."""
     config = f"--config-file={REPO / 'example/00-componentconfig.yaml'}"

@@ -32,15 +32,15 @@ class Case:
     name: str
     run: Callable[["T"], None]
     about: str
-    slow: bool
+    gardener: tuple[int, ...]      # the items of the Gardener contract's checklist that it shows
 
 
-def case(run: Callable[["T"], None] | None = None, *, slow: bool = False) -> Any:
+def case(run: Callable[["T"], None] | None = None, *, gardener: tuple[int, ...] = ()) -> Any:
     """Declares a function as a case; its name is the case's name, its docstring says what must hold."""
     def register(f: Callable[["T"], None]) -> Callable[["T"], None]:
         if f.__name__ in CASES:
             raise ValueError(f"two cases are called {f.__name__}")
-        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], slow)
+        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], gardener)
         return f
     return register(run) if run else register
 
@@ -252,11 +252,14 @@ def _run_one(run: Run, c: Case) -> str:
     except Exception as e:
         if verdict == "ok":
             verdict, text = "FAIL", _reason(e)
-    print(f"{verdict:<5} {run.kube.kind} {c.name} ({time.monotonic() - begun:.1f} s)" + (f": {text}" if text else ""), flush=True)
+    seconds = time.monotonic() - begun
+    print(f"{verdict:<5} {run.kube.kind} {c.name} ({seconds:.1f} s)" + (f": {text}" if text else ""), flush=True)
     if verdict == "FAIL":
         print(f"      about: {c.about}\n      data: {t.directory}")
         if t.provider:
-            print("      the program's last words:\n" + "\n".join("        " + l[:400] for l in tail(t.provider.log).splitlines()))
+            print("      the program's last words:")
+            for line in tail(t.provider.log).splitlines():
+                print("        " + line[:400])
     else:
         shutil.rmtree(t.directory, ignore_errors=True)
     return verdict

@@ -114,7 +114,8 @@ class RealKube:
 
     def _prepare(self) -> None:
         d = self.directory
-        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(d / "sa.key")], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout",
+                        "-out", str(d / "sa.key")], check=True, stderr=subprocess.DEVNULL)
         (d / "tokens.csv").write_text(f'{self.admin_token},admin,admin,"system:masters"\n'
                                       f'{self.provider_token},{USER},{USER}\n')
         (d / "tokens.csv").chmod(0o600)

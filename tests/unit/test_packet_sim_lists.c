@@ -227,6 +227,16 @@ static void test_S_29_lists_show_the_past(void **state)
     assert_int_equal(listed(world), 0);
 }
 
+static void test_S_29_no_lag_under_a_stepping_clock(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(post(world, "a", ED25519), 201);
+    world->now_ms -= 3600000;
+    assert_int_equal(listed(world), 1);
+    assert_int_equal(post(world, "b", RSA), 201);
+    assert_int_equal(listed(world), 2);
+}
+
 static void test_S_30_project_token_oddities(void **state)
 {
     struct world *world = *state;
@@ -290,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_S_29_reads_miss_a_new_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_29_deleted_key_still_listed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_29_lists_show_the_past, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_29_no_lag_under_a_stepping_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_30_project_token_oddities, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_31_behind_the_clients_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_31_422_without_a_match, setup, teardown),

@@ -105,6 +105,10 @@ static void execute(struct exchange *exchange, const char *method)
                                   .user_agent = header(mhd, "User-Agent"),
                                   .body = exchange->body != NULL ? exchange->body : "",
                                   .body_len = exchange->body_len};
+    if (connection->admin_port && !packet_sim_is_admin_path(exchange->uri)) {
+        exchange->answer.status = 404; /* the API has a port of its own */
+        return;
+    }
     exchange->close_after_ms =
         packet_sim_handle_from(server->sim, &peer, &request, server_now_ms(server), &exchange->answer);
     connection->served++;
@@ -180,6 +184,8 @@ void exchange_connection(void *cls, struct MHD_Connection *mhd, void **state,
         connection->server = server;
         connection->number = ++server->next_connection;
         connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        connection->admin_port =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_DAEMON)->daemon == server->daemons[0];
         connection->closing.fire = close_idle;
         connection->next = server->connections;
         connection->back = &server->connections;

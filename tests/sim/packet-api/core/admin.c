@@ -81,10 +81,9 @@ static void set_config(struct psim_call *call)
         get_config(call);
 }
 
-static json_t *key_entry(struct packet_sim *sim, const struct psim_key *key)
+static json_t *key_entry(const struct psim_key *key)
 {
     const struct psim_version *version = psim_current(key);
-    (void)sim;
     return json_pack("{s:s, s:s, s:s, s:s, s:O, s:s?, s:s, s:I, s:I, s:b}", "id", key->id, "label",
                      version->label, "key", version->line, "fingerprint", version->pub.fingerprint, "tags",
                      version->tags, "project", key->project != NULL ? key->project->id : NULL, "account",
@@ -121,7 +120,7 @@ static void state(struct psim_call *call)
     struct packet_sim *sim = call->sim;
     json_t *keys = json_array(), *deleted = json_array();
     for (size_t i = 0; i < sim->n_keys; i++)
-        json_array_append_new(sim->keys[i]->deleted_ms < 0 ? keys : deleted, key_entry(sim, sim->keys[i]));
+        json_array_append_new(sim->keys[i]->deleted_ms < 0 ? keys : deleted, key_entry(sim->keys[i]));
     answer(call, 200,
            json_pack("{s:o, s:o, s:o, s:o, s:I}", "projects", projects_json(sim), "tokens", tokens_json(sim),
                      "keys", keys, "deletedKeys", deleted, "seq", (json_int_t)sim->seq));

@@ -27,7 +27,9 @@ static bool fits(const struct packet_sim *sim, const struct psim_version *versio
 /* The version that this read of the list shows, NULL for none; uses up the reads of S-29. */
 static struct psim_version *visible(const struct packet_sim *sim, struct psim_key *key, int64_t now_ms)
 {
-    struct psim_version *version = psim_version_at(key, now_ms - sim->switches.list_lag_ms);
+    /* Without a lag the state is what it is, even if the caller's clock has stepped back. */
+    int64_t as_of_ms = sim->switches.list_lag_ms > 0 ? now_ms - sim->switches.list_lag_ms : INT64_MAX;
+    struct psim_version *version = psim_version_at(key, as_of_ms);
     if (version == NULL && key->deleted_ms >= 0 && key->ghost_lists > 0) {
         key->ghost_lists--;
         return psim_current(key);

@@ -45,6 +45,7 @@ struct tree *tree_new(const struct tree_config *config, const struct tree_ops *o
     tree->config = *config;
     tree->ops = *ops;
     tree->random = config->seed;
+    tree->incarnations = SUPERVISOR_INCARNATION;
     for (unsigned i = 0; i < n_roles; i++)
         n_slots += slots_of(config, &roles[i]);
     tree->slots = x_calloc(n_slots, sizeof *tree->slots);

@@ -35,7 +35,7 @@ struct tree {
     struct slot *slots; /* in the order of policy_roles(), each role's slots together */
     unsigned n_slots;
     struct slot *watcher, *gateway; /* into slots */
-    uint64_t incarnations;          /* the last one given; the supervisor itself is 0 */
+    uint64_t incarnations;          /* the last one given; the supervisor has the first */
     uint64_t random;
     unsigned ever_ready; /* set of roles that were READY at least once in the supervisor's life */
 

@@ -14,7 +14,15 @@
 #include "supervisor/core/policy.h"
 #include "supervisor/core/tree.h"
 
-/* One tree and everything it ordered since the last look. pid = 100 + incarnation. */
+/* Incarnations are counted from the supervisor's own, so that the first child is 1 here. */
+#define CHILD(n) ((uint64_t)(n) + SUPERVISOR_INCARNATION)
+
+static unsigned long child_number(uint64_t incarnation)
+{
+    return (unsigned long)(incarnation - SUPERVISOR_INCARNATION);
+}
+
+/* One tree and everything it ordered since the last look. pid = 100 + the child's number. */
 struct stage {
     struct tree *tree;
     struct instant now;
@@ -46,8 +54,8 @@ static int64_t on_spawn(void *ctx, unsigned role, uint64_t slot, uint64_t incarn
     struct stage *st = ctx;
 
     st->spawned++;
-    note(st, "spawn %s%lu=%lu", letter(role), (unsigned long)slot, (unsigned long)incarnation);
-    return st->no_spawn ? -1 : 100 + (int64_t)incarnation;
+    note(st, "spawn %s%lu=%lu", letter(role), (unsigned long)slot, child_number(incarnation));
+    return st->no_spawn ? -1 : 100 + (int64_t)child_number(incarnation);
 }
 
 static void on_kill(void *ctx, int64_t pid, int signo)
@@ -59,20 +67,20 @@ static void on_kill(void *ctx, int64_t pid, int signo)
 
 static void on_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
 {
-    unsigned long who = (unsigned long)to;
+    unsigned long who = child_number(to);
 
     switch (id) {
     case MSG_PEER:
-        note(ctx, "%lu meets %lu", who, (unsigned long)((const struct msg_peer *)body)->incarnation);
+        note(ctx, "%lu meets %lu", who, child_number(((const struct msg_peer *)body)->incarnation));
         assert_int_equal(((const struct msg_peer *)body)->pid,
-                         100 + ((const struct msg_peer *)body)->incarnation);
+                         100 + child_number(((const struct msg_peer *)body)->incarnation));
         break;
     case MSG_PEER_GONE:
-        note(ctx, "%lu loses %lu", who, (unsigned long)((const struct msg_peer_gone *)body)->incarnation);
+        note(ctx, "%lu loses %lu", who, child_number(((const struct msg_peer_gone *)body)->incarnation));
         break;
-    case MSG_GO: note(ctx, "%lu go %lu", who, (unsigned long)((const struct msg_go *)body)->epoch); break;
+    case MSG_GO: note(ctx, "%lu go %lu", who, child_number(((const struct msg_go *)body)->epoch)); break;
     case MSG_EPOCH_OVER:
-        note(ctx, "%lu over %lu", who, (unsigned long)((const struct msg_epoch_over *)body)->epoch);
+        note(ctx, "%lu over %lu", who, child_number(((const struct msg_epoch_over *)body)->epoch));
         break;
     case MSG_DRAIN: note(ctx, "%lu drain", who); break;
     default: fail_msg("unexpected message %d", id);
@@ -103,32 +111,32 @@ static void close_stage(struct stage *st)
     free(st);
 }
 
-static void say(struct stage *st, unsigned role, uint64_t from, struct message message, enum msg_id id)
+static void say(struct stage *st, unsigned role, unsigned from, struct message message, enum msg_id id)
 {
     const struct msg_spec spec = {.id = (uint16_t)id};
 
     message.spec = &spec;
-    tree_message(st->tree, role, from, &message, st->now);
+    tree_message(st->tree, role, CHILD(from), &message, st->now);
 }
 
-static void ready(struct stage *st, unsigned role, uint64_t from)
+static void ready(struct stage *st, unsigned role, unsigned from)
 {
     say(st, role, from, (struct message){0}, MSG_READY);
 }
 
-static void knows(struct stage *st, unsigned role, uint64_t from, uint64_t about)
+static void knows(struct stage *st, unsigned role, unsigned from, unsigned about)
 {
-    say(st, role, from, (struct message){.body.peer_ok.incarnation = about}, MSG_PEER_OK);
+    say(st, role, from, (struct message){.body.peer_ok.incarnation = CHILD(about)}, MSG_PEER_OK);
 }
 
-static void closed(struct stage *st, uint64_t gateway, uint64_t epoch)
+static void closed(struct stage *st, unsigned gateway, unsigned epoch)
 {
-    say(st, GATEWAY, gateway, (struct message){.body.epoch_closed.epoch = epoch}, MSG_EPOCH_CLOSED);
+    say(st, GATEWAY, gateway, (struct message){.body.epoch_closed.epoch = CHILD(epoch)}, MSG_EPOCH_CLOSED);
 }
 
-static void died(struct stage *st, uint64_t incarnation, int status)
+static void died(struct stage *st, unsigned child, int status)
 {
-    tree_reaped(st->tree, 100 + (int64_t)incarnation, status, st->now);
+    tree_reaped(st->tree, 100 + (int64_t)child, status, st->now);
 }
 
 static bool row_at(struct stage *st, unsigned role, uint64_t slot, struct tree_row *row)
@@ -148,7 +156,7 @@ static const char *state_of(struct stage *st, unsigned role, uint64_t slot)
 }
 
 /* Lets time pass up to `ms`, ticking when the tree asks for it. Everybody but `silent` beats. */
-static void pass(struct stage *st, int64_t ms, uint64_t silent)
+static void pass(struct stage *st, int64_t ms, unsigned silent)
 {
     int64_t end = st->now.boot_ms + ms, beat = st->now.boot_ms + BEAT_EVERY_MS;
 
@@ -161,8 +169,8 @@ static void pass(struct stage *st, int64_t ms, uint64_t silent)
             struct tree_row row;
             if (!tree_row(st->tree, i, st->now, &row))
                 break;
-            if (row.pid != 0 && row.incarnation != silent)
-                say(st, row.role, row.incarnation, (struct message){0}, MSG_BEAT);
+            if (row.pid != 0 && row.incarnation != CHILD(silent))
+                say(st, row.role, (unsigned)child_number(row.incarnation), (struct message){0}, MSG_BEAT);
         }
         if (st->now.boot_ms == beat)
             beat += BEAT_EVERY_MS;
@@ -181,7 +189,7 @@ static struct stage *open_running(void)
     ready(st, GATEWAY, 2);
     knows(st, WATCHER, 1, 2);
     knows(st, GATEWAY, 2, 1);
-    for (uint64_t w = 3; w <= 4; w++) {
+    for (unsigned w = 3; w <= 4; w++) {
         ready(st, WORKER, w);
         knows(st, WORKER, w, 1);
         knows(st, WORKER, w, 2);
@@ -413,16 +421,16 @@ static void test_introduction_deadline(void **unused)
 static void test_end_worker(void **unused)
 {
     struct stage *st = open_running();
-    struct message end = {.body.end_worker.incarnation = 4};
+    struct message end = {.body.end_worker.incarnation = CHILD(4)};
 
     (void)unused;
     say(st, WORKER, 3, end, MSG_END_WORKER);
     say(st, GATEWAY, 2, end, MSG_END_WORKER);
     expect(st, ""); /* only the watcher may ask */
-    end.body.end_worker.incarnation = 2;
+    end.body.end_worker.incarnation = CHILD(2);
     say(st, WATCHER, 1, end, MSG_END_WORKER);
     expect(st, ""); /* and only for a worker */
-    end.body.end_worker.incarnation = 4;
+    end.body.end_worker.incarnation = CHILD(4);
     say(st, WATCHER, 1, end, MSG_END_WORKER);
     expect(st, "KILL 4");
     died(st, 4, SIGKILL);
@@ -458,7 +466,7 @@ static void test_parked_worker(void **unused)
     while (strcmp(state_of(st, WORKER, 1), "parked") != 0 && deaths < 100) {
         assert_true(row_at(st, WORKER, 1, &row));
         if (row.pid != 0) {
-            died(st, row.incarnation, SIGSEGV);
+            died(st, (unsigned)child_number(row.incarnation), SIGSEGV);
             deaths++;
         } else {
             pass(st, row.next_start_ms, 0);

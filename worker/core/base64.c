@@ -22,7 +22,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-bool base64_decode(const char *text, size_t len, bool blanks, uint8_t *out, size_t cap, size_t *out_len)
+bool pubkey_base64_decode(const char *text, size_t len, bool blanks, uint8_t *out, size_t cap,
+                          size_t *out_len)
 {
     uint32_t bits = 0;
     size_t digits = 0, padding = 0, n = 0;
@@ -51,7 +52,7 @@ bool base64_decode(const char *text, size_t len, bool blanks, uint8_t *out, size
     return true;
 }
 
-void base64_encode_bare(const uint8_t *data, size_t len, char *out, size_t cap)
+void pubkey_base64_encode(const uint8_t *data, size_t len, char *out, size_t cap)
 {
     uint32_t bits = 0;
     unsigned held = 0;

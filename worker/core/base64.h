@@ -9,9 +9,10 @@
 
 /* Decodes len characters into out (cap bytes); blanks and line ends between them are passed over when
  * `blanks`. The padding must be complete. Returns false for anything that is no base64 or does not fit. */
-bool base64_decode(const char *text, size_t len, bool blanks, uint8_t *out, size_t cap, size_t *out_len);
+bool pubkey_base64_decode(const char *text, size_t len, bool blanks, uint8_t *out, size_t cap,
+                          size_t *out_len);
 
 /* Writes the encoding of len bytes without padding, NUL-terminated. cap must be at least len * 4 / 3 + 3. */
-void base64_encode_bare(const uint8_t *data, size_t len, char *out, size_t cap);
+void pubkey_base64_encode(const uint8_t *data, size_t len, char *out, size_t cap);
 
 #endif

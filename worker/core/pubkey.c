@@ -132,7 +132,7 @@ static void set_fingerprint(struct pubkey *out, const uint8_t *blob, size_t len)
     SHA256Update(&sha, blob, len);
     SHA256Final(digest, &sha);
     memcpy(out->fingerprint, "SHA256:", 7);
-    base64_encode_bare(digest, sizeof digest, out->fingerprint + 7, sizeof out->fingerprint - 7);
+    pubkey_base64_encode(digest, sizeof digest, out->fingerprint + 7, sizeof out->fingerprint - 7);
 }
 
 /* A comment goes along when it is plain text; what is not would only make the request invalid JSON. */
@@ -170,7 +170,7 @@ static enum cause parse_line(struct span line, struct pubkey *out)
     if (type == NULL)
         return name_stranger(line);
     struct span text = cut_token(&rest);
-    if (!base64_decode(text.p, text.len, false, blob, sizeof blob, &blob_len) ||
+    if (!pubkey_base64_decode(text.p, text.len, false, blob, sizeof blob, &blob_len) ||
         !blob_fits(type, blob, blob_len))
         return CAUSE_KEY_FORMAT;
     bool comment = is_plain(rest);
@@ -215,7 +215,7 @@ enum cause pubkey_read(struct span base64, struct pubkey *out)
         return CAUSE_NONE;
     if (base64.len / 4 * 3 > sizeof text + 1024)
         return CAUSE_KEY_LONG;
-    if (!base64_decode(base64.p, base64.len, true, text, sizeof text, &len))
+    if (!pubkey_base64_decode(base64.p, base64.len, true, text, sizeof text, &len))
         return CAUSE_KEY_BASE64;
     return pubkey_parse((struct span){.p = (const char *)text, .len = (uint32_t)len}, out);
 }

@@ -16,13 +16,15 @@
  * far earlier (design 12.7). */
 #define JOB_LOST_MS (2 * JOB_WALL_MS)
 
-static void log_job(const struct job *job, const char *msg, const char *detail)
+static void log_job(enum log_level level, const struct job *job, const char *msg, const char *detail)
 {
     char ns[LIMIT_NAME + 1];
 
     span_copy(work_ns(job->work), ns, sizeof ns);
-    log_info(msg, F_STR("namespace", ns), F_STR("name", work_name(job->work).p), F_INT("job", job->id),
-             F_STR("detail", detail));
+    log_write(level, msg,
+              log_fields_(F_STR("namespace", ns), F_STR("name", work_name(job->work).p),
+                          F_INT("job", job->id), F_STR("detail", detail)),
+              4);
 }
 
 void jobs_phase(struct watcher_core *core, struct job *job, enum job_phase phase, int64_t within_ms)
@@ -185,7 +187,7 @@ static void job_strike(struct watcher_core *core, struct job *job)
     job->work->strikes++;
     core->strikes++;
     queue_add_limited(&core->queue, job->work, core->now.boot_ms);
-    log_job(job, "the worker died at this object; it is run again", "");
+    log_job(LEVEL_WARN, job, "the worker died at this object; it is run again", "");
 }
 
 void jobs_settle(struct watcher_core *core, struct job *job)
@@ -308,7 +310,7 @@ void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done
     job->done = true;
     if (done->result != JOB_RETRY || core_worth_a_line(job->work->failures + 1)) {
         span_copy(done->summary, summary, sizeof summary);
-        log_job(job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
+        log_job(LEVEL_DEBUG, job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
     }
     job->result.summary = (struct span){0};
     grants_revoke(core, job);
@@ -328,7 +330,7 @@ static void end_worker(struct watcher_core *core, struct job *job, struct span r
     if (job->end_asked)
         return;
     job->end_asked = true;
-    log_job(job, "ending the worker", reason.p);
+    log_job(LEVEL_WARN, job, "ending the worker", reason.p);
     core_send(core, SUPERVISOR, 0, MSG_END_WORKER, &body, 0);
 }
 

@@ -1,0 +1,62 @@
+/* watcher/access.h -- how the API server is reached and with which credentials: what kubeconfig or the pod's
+ * files came to, and the token as it changes (kubernetes 1.1 to 1.8). Owns copies of everything; wipes
+ * secrets. Called by main.c, http.c, transfer.c; filled by kubeconfig.c and in_cluster.c. */
+#ifndef WATCHER_ACCESS_H
+#define WATCHER_ACCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TOKEN_MAX        (64u * 1024u)
+#define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */
+#define ACCESS_ERROR_MAX 512
+
+/* Text members are NULL when not given. */
+struct access {
+    char *server;          /* "https://host:port/prefix", no slash at the end */
+    char *ca;              /* PEM; NULL: the system's roots */
+    bool insecure;         /* neither chain nor name is checked */
+    char *tls_server_name; /* checked and sent instead of the host */
+    bool plain;            /* http: no credentials are sent (kubernetes 4) */
+    bool loopback;         /* no proxy */
+    bool no_compression;
+    char *token;      /* the latest good one */
+    char *token_file; /* read again every TOKEN_REREAD_MS and after a 401 */
+    int64_t token_read_ms;
+    char *cert, *key; /* PEM of the client certificate */
+    char *username, *password;
+    const char *source; /* for the log: "kubeconfig", "in-cluster" */
+};
+
+/* Where to look. */
+struct access_request {
+    const char *kubeconfig;                  /* --kubeconfig, or "" */
+    const char *master;                      /* --master, or "" */
+    const char *env;                         /* KUBECONFIG, or "" */
+    const char *home;                        /* "" without */
+    const char *service_host, *service_port; /* KUBERNETES_SERVICE_*, or "" */
+    const char *account_dir;                 /* /var/run/secrets/kubernetes.io/serviceaccount */
+};
+
+/* Finds and checks (kubernetes 1.1: flag, KUBECONFIG, in-cluster, ~/.kube/config). Returns 0, or -1 with a
+ * sentence in error (ACCESS_ERROR_MAX). Clear in both cases. */
+int access_find(struct access *access, const struct access_request *request, char *error);
+void access_clear(struct access *access);
+
+/* The token to send now, or NULL. Reads the file again when it is time; a file that is empty or unreadable
+ * for a moment changes nothing (kubernetes 8). */
+const char *access_token(struct access *access, int64_t now_ms);
+/* The server said 401: the next access_token() reads the file. */
+void access_token_refused(struct access *access);
+
+/* kubeconfig.c: `files` separated by ':'; explicit: one file that must exist. Returns 0 with access->server
+ * NULL when no file names a server. */
+int kubeconfig_load(struct access *access, const char *files, bool explicit_file, char *error);
+/* in_cluster.c */
+bool in_cluster_possible(const struct access_request *request);
+int in_cluster_load(struct access *access, const struct access_request *request, char *error);
+/* Checks what was found and finishes the server's URL. */
+int access_finish(struct access *access, char *error);
+
+#endif

@@ -1,0 +1,318 @@
+/* watcher/http.c -- libcurl's multi interface on zloop: its sockets are pollers, its time-out is a timer.
+ * Events and results are handed over between libcurl's calls, never from inside them, so that a receiver may
+ * start requests. Never blocks. Called by main.c. */
+#include "watcher/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "watcher/transfer.h"
+
+#define SPARE_MAX       8u  /* handles kept for the next requests */
+#define CONNECTIONS_MAX 16L /* HTTP/1.1 to a server without HTTP/2; requests over it wait */
+#define EVENTS_PER_TURN 64u /* then back to the poll, so that a beat is never late */
+
+struct http {
+    zloop_t *loop;
+    CURLM *multi;
+    struct access *access;
+    struct http_events events;
+    struct warnings warnings;
+    int timer; /* zloop's id of libcurl's time-out, -1: none */
+    int more;  /* zloop's id of the timer that goes on with waiting events, -1: none */
+    struct transfers running;
+    struct transfer *watch;
+    CURLcode watch_code; /* with watch_over */
+    bool watch_over;     /* the stream has ended, its last events are still to be handed over */
+    CURL *spare[SPARE_MAX];
+    unsigned n_spare;
+    uint64_t watches, started, failed;
+};
+
+static void turn(struct http *http);
+
+static CURL *handle_take(struct http *http)
+{
+    CURL *easy = http->n_spare ? http->spare[--http->n_spare] : curl_easy_init();
+
+    if (easy)
+        return easy;
+    log_error("libcurl has no memory for a request", F_INT("running", http->started));
+    exit(EXIT_MEMORY);
+}
+
+static void handle_give_back(struct http *http, CURL *easy)
+{
+    if (http->n_spare < SPARE_MAX)
+        http->spare[http->n_spare++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
+static void log_result(struct http *http, const struct transfer *t, const struct watcher_result *r)
+{
+    bool good = r->fate == KUBE_ANSWERED && r->status >= 200 && r->status < 300;
+
+    http->failed += !good;
+    if (r->status == 401)
+        access_token_refused(http->access);
+    if (log_get_level() > LEVEL_DEBUG)
+        return;
+    log_debug("kubernetes call", F_STR("method", t->method), F_STR("path", t->path),
+              F_INT("status", r->status), F_STR("error", r->detail),
+              F_INT("ms", clock_now().boot_ms - t->started_ms));
+}
+
+static void finish(struct http *http, struct transfer *t, CURLcode code)
+{
+    struct watcher_result result = transfer_result(t, code);
+
+    log_result(http, t, &result);
+    http->events.result(http->events.ctx, &result);
+    handle_give_back(http, transfer_free(t));
+}
+
+/* ---- the watch ---- */
+
+static void watch_drop(struct http *http)
+{
+    struct transfer *t = http->watch;
+
+    http->watch = NULL;
+    if (!http->watch_over)
+        curl_multi_remove_handle(http->multi, t->easy);
+    http->watch_over = false;
+    handle_give_back(http, transfer_free(t));
+}
+
+/* The end as the core wants it: a status when it was no stream, -1 when there was no connection, else 0. */
+static void watch_end(struct http *http)
+{
+    struct transfer *t = http->watch;
+    struct watcher_result result = transfer_result(t, http->watch_code);
+    bool broken = t->stream.broken;
+    const char *detail =
+        broken ? "the stream holds what is no JSON object, or an event of over 16 MiB" : result.detail;
+    int status = broken ? 500 : result.status == 200 ? 0 : result.status;
+
+    log_result(http, t, &result);
+    if (!broken && !result.status && !t->begun)
+        status = -1;
+    char *body = status == 500 || status < 0 ? x_strdup(detail) : x_strndup(result.body, result.body_len);
+    int64_t retry_after_ms = result.retry_after_ms;
+    watch_drop(http);
+    http->events.watch_ended(http->events.ctx, status, body, strlen(body), retry_after_ms);
+    free(body);
+}
+
+/* Still the same one? The receiver of an event may have ended it. */
+static bool is_watch(const struct http *http, uint64_t id)
+{
+    return http->watch && http->watch->id == id;
+}
+
+/* Hands over what the stream holds. Returns whether some is left for the next turn. */
+static bool watch_pass_on(struct http *http)
+{
+    uint64_t id = http->watch ? http->watch->id : 0;
+    const char *json;
+    size_t len;
+
+    for (unsigned n = 0; is_watch(http, id); n++) {
+        if (n == EVENTS_PER_TURN)
+            return true;
+        if (!watch_stream_next(&http->watch->stream, &json, &len))
+            break;
+        http->events.event(http->events.ctx, json, len);
+    }
+    if (is_watch(http, id) && (http->watch_over || http->watch->stream.broken))
+        watch_end(http);
+    return false;
+}
+
+/* ---- libcurl and zloop ---- */
+
+static int on_more(zloop_t *loop, int timer, void *arg)
+{
+    struct http *http = arg;
+
+    (void)loop;
+    if (timer == http->more)
+        http->more = -1;
+    turn(http);
+    return 0;
+}
+
+/* Hands over everything that libcurl has finished since the last time. */
+static void turn(struct http *http)
+{
+    struct transfer *t;
+    CURLMsg *msg;
+    int left;
+
+    while ((msg = curl_multi_info_read(http->multi, &left))) {
+        CURLcode code = msg->data.result;
+
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        curl_multi_remove_handle(http->multi, t->easy);
+        if (t->watch) {
+            http->watch_over = true;
+            http->watch_code = code;
+        } else {
+            TAILQ_REMOVE(&http->running, t, link);
+            finish(http, t, code);
+        }
+    }
+    if (watch_pass_on(http) && http->more == -1)
+        http->more = zloop_timer(http->loop, 1, 1, on_more, http);
+    http->events.settled(http->events.ctx);
+}
+
+static int on_ready(zloop_t *loop, zmq_pollitem_t *item, void *arg)
+{
+    struct http *http = arg;
+    int running, what = 0;
+
+    (void)loop;
+    if (item->revents & ZMQ_POLLIN)
+        what |= CURL_CSELECT_IN;
+    if (item->revents & ZMQ_POLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (item->revents & ZMQ_POLLERR)
+        what |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(http->multi, item->fd, what, &running);
+    turn(http);
+    return 0;
+}
+
+static int on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket)
+{
+    struct http *http = arg;
+    zmq_pollitem_t item = {.fd = fd};
+
+    (void)easy;
+    (void)per_socket;
+    zloop_poller_end(http->loop, &item);
+    if (what == CURL_POLL_REMOVE)
+        return 0;
+    if (what & CURL_POLL_IN)
+        item.events |= ZMQ_POLLIN;
+    if (what & CURL_POLL_OUT)
+        item.events |= ZMQ_POLLOUT;
+    zloop_poller(http->loop, &item, on_ready, http);
+    zloop_poller_set_tolerant(http->loop, &item); /* else zloop drops it at the first POLLERR */
+    return 0;
+}
+
+static int on_timer(zloop_t *loop, int timer, void *arg)
+{
+    struct http *http = arg;
+    int running;
+
+    (void)loop;
+    if (timer == http->timer)
+        http->timer = -1;
+    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    turn(http);
+    return 0;
+}
+
+static int on_timeout_wanted(CURLM *multi, long ms, void *arg)
+{
+    struct http *http = arg;
+
+    (void)multi;
+    if (http->timer != -1)
+        zloop_timer_end(http->loop, http->timer);
+    http->timer = ms < 0 ? -1 : zloop_timer(http->loop, (size_t)ms, 1, on_timer, http);
+    return 0;
+}
+
+/* ---- for main.c ---- */
+
+struct http *http_new(zloop_t *loop, struct access *access, const struct http_events *events)
+{
+    struct http *http = x_calloc(1, sizeof *http);
+
+    *http = (struct http){.loop = loop, .access = access, .events = *events, .timer = -1, .more = -1};
+    TAILQ_INIT(&http->running);
+    http->multi = curl_multi_init();
+    if (!http->multi) {
+        free(http);
+        return NULL;
+    }
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_interest);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
+    curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_MAX);
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    struct transfer *t;
+
+    if (!http)
+        return;
+    if (http->watch)
+        watch_drop(http);
+    while ((t = TAILQ_FIRST(&http->running))) {
+        TAILQ_REMOVE(&http->running, t, link);
+        curl_multi_remove_handle(http->multi, t->easy);
+        curl_easy_cleanup(transfer_free(t));
+    }
+    while (http->n_spare)
+        curl_easy_cleanup(http->spare[--http->n_spare]);
+    curl_multi_cleanup(http->multi);
+    free(http);
+}
+
+static void run(struct http *http, struct transfer *t)
+{
+    CURLMcode code = curl_multi_add_handle(http->multi, t->easy);
+
+    http->started++;
+    if (code == CURLM_OK)
+        return;
+    log_error("libcurl refuses a request", F_STR("path", t->path), F_STR("error", curl_multi_strerror(code)));
+    exit(EXIT_BUG);
+}
+
+void http_start(struct http *http, const struct watcher_request *request)
+{
+    struct transfer *t = transfer_new(handle_take(http), http->access, &http->warnings, request);
+
+    TAILQ_INSERT_TAIL(&http->running, t, link);
+    run(http, t);
+}
+
+void http_watch(struct http *http, const char *path)
+{
+    http_unwatch(http);
+    http->watch = transfer_new_watch(handle_take(http), http->access, &http->warnings, path);
+    http->watch->id = ++http->watches;
+    run(http, http->watch);
+}
+
+void http_unwatch(struct http *http)
+{
+    if (http->watch)
+        watch_drop(http);
+}
+
+uint64_t http_started(const struct http *http)
+{
+    return http->started;
+}
+
+uint64_t http_failed(const struct http *http)
+{
+    return http->failed;
+}

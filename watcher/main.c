@@ -1,0 +1,393 @@
+/* watcher/main.c -- the watcher, from birth to exit: joins the core that decides with the sockets that do.
+ * The only process that speaks to Kubernetes; hands Packet's credentials on to the gateway and keeps none.
+ * Started by the supervisor. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "proto/pack.h"
+#include "proto/proc.h"
+#include "watcher/access.h"
+#include "watcher/config_file.h"
+#include "watcher/core/watcher.h"
+#include "watcher/http.h"
+
+#define BATCH           32 /* frames of one socket before the others have their turn */
+#define BAD_FRAMES_MAX  3  /* from the supervisor: then the builds do not fit together */
+#define FIELD_MANAGER   "gardener-extension-provider-packet"
+#define ACCOUNT_DIR     "/var/run/secrets/kubernetes.io/serviceaccount"
+#define GATEWAY_WAIT_MS 1000 /* it is READY and listens: the connection stands at once */
+
+struct watcher {
+    struct proc proc;
+    struct bus jobs;        /* workers */
+    struct bus credentials; /* to the gateway; sock NULL while there is none */
+    struct access access;
+    zloop_t *loop;
+    struct http *http;
+    struct watcher_core *core;
+    int timer;        /* zloop's id of the core's next tick, -1: none */
+    int64_t timer_ms; /* when it fires, CLOCK_BOOTTIME */
+    unsigned bad_frames;
+    int exit_code;
+    const char *reason; /* of leaving */
+};
+
+static int on_core_timer(zloop_t *loop, int timer, void *arg);
+
+/* After every event: arms the core's timer anew when its time has changed, and leaves when the core is
+ * through. */
+static int settle(struct watcher *w)
+{
+    int64_t next = watcher_core_next_ms(w->core);
+
+    if (w->exit_code || watcher_core_finished(w->core))
+        return -1;
+    if (w->timer != -1 && w->timer_ms == next)
+        return 0;
+    if (w->timer != -1)
+        zloop_timer_end(w->loop, w->timer);
+    w->timer = -1;
+    w->timer_ms = next;
+    if (next == INT64_MAX)
+        return 0;
+    int64_t wait = next - clock_now().boot_ms;
+
+    w->timer = zloop_timer(w->loop, wait > 0 ? (size_t)wait : 0, 1, on_core_timer, w);
+    return 0;
+}
+
+static int on_core_timer(zloop_t *loop, int timer, void *arg)
+{
+    struct watcher *w = arg;
+
+    (void)loop;
+    if (timer == w->timer)
+        w->timer = -1;
+    watcher_core_tick(w->core, clock_now());
+    return settle(w);
+}
+
+/* ---- what the core wants done ---- */
+
+static void send_message(void *ctx, unsigned role, uint64_t to, enum msg_id id, const void *body,
+                         const struct envelope *envelope)
+{
+    struct watcher *w = ctx;
+    struct bus *bus = role == SUPERVISOR ? &w->proc.bus : role == GATEWAY ? &w->credentials : &w->jobs;
+
+    errno = ENOTCONN;
+    if (!bus->sock || bus_send(bus, to, id, body, envelope) != 0)
+        log_warn("a message could not be delivered", F_STR("name", msg_find(id)->name), F_INT("to", to),
+                 F_STR("error", strerror(errno)));
+}
+
+static void start_request(void *ctx, const struct watcher_request *request)
+{
+    http_start(((struct watcher *)ctx)->http, request);
+}
+
+static void start_watch(void *ctx, const char *path)
+{
+    http_watch(((struct watcher *)ctx)->http, path);
+}
+
+static void stop_watch(void *ctx)
+{
+    http_unwatch(((struct watcher *)ctx)->http);
+}
+
+/* ---- what the API server says ---- */
+
+static void on_result(void *ctx, const struct watcher_result *result)
+{
+    watcher_core_result(((struct watcher *)ctx)->core, result, clock_now());
+}
+
+static void on_event(void *ctx, const char *json, size_t len)
+{
+    watcher_core_event(((struct watcher *)ctx)->core, json, len, clock_now());
+}
+
+static void on_watch_ended(void *ctx, int status, const char *body, size_t len, int64_t retry_after_ms)
+{
+    watcher_core_watch_ended(((struct watcher *)ctx)->core, status, body, len, retry_after_ms, clock_now());
+}
+
+static void on_settled(void *ctx)
+{
+    struct watcher *w = ctx;
+
+    if (settle(w) != 0)
+        zloop_timer(w->loop, 0, 1, on_core_timer, w); /* whose handler ends the loop */
+}
+
+/* ---- what siblings say ---- */
+
+static int on_bus(zloop_t *loop, zsock_t *sock, void *arg);
+
+static void drop_gateway(struct watcher *w)
+{
+    if (w->credentials.sock)
+        zloop_reader_end(w->loop, w->credentials.sock);
+    bus_close(&w->credentials);
+}
+
+/* Each gateway gets a connection of its own: nothing meant for its predecessor can reach it (design 12.3). */
+static int reach_gateway(struct watcher *w, const struct bus_peer *peer)
+{
+    drop_gateway(w);
+    if (bus_connect(&w->credentials, w->proc.runtime_dir, ENDPOINT_CREDENTIALS, WATCHER, w->proc.incarnation,
+                    GATEWAY) ||
+        bus_wait(&w->credentials, GATEWAY_WAIT_MS))
+        return -1;
+    zloop_reader(w->loop, w->credentials.sock, on_bus, w);
+    return bus_peer_add(&w->credentials, peer);
+}
+
+static void know_peer(struct watcher *w, const struct message *message)
+{
+    const struct msg_peer *m = &message->body.peer;
+    struct bus_peer peer = {
+        .role = (unsigned)m->role, .slot = m->slot, .incarnation = m->incarnation, .pid = m->pid};
+    struct msg_peer_ok ok = {.incarnation = m->incarnation};
+    struct envelope envelope = {.correlation = message->envelope.correlation};
+
+    if (m->role != GATEWAY && m->role != WORKER)
+        return;
+    if (m->role == GATEWAY ? reach_gateway(w, &peer) : bus_peer_add(&w->jobs, &peer)) {
+        log_error("cannot reach a sibling", F_STR("role", role_name((unsigned)m->role)),
+                  F_INT("incarnation", m->incarnation), F_STR("error", strerror(errno)));
+        w->exit_code = EXIT_SOCKET;
+        w->reason = exit_sentence(EXIT_SOCKET);
+        return;
+    }
+    bus_send(&w->proc.bus, message->envelope.from, MSG_PEER_OK, &ok, &envelope);
+}
+
+static void forget_peer(struct watcher *w, uint64_t incarnation)
+{
+    bus_peer_remove(&w->jobs, incarnation);
+    if (w->credentials.sock && w->credentials.n_peers && w->credentials.peers[0].incarnation == incarnation)
+        drop_gateway(w);
+}
+
+static void from_supervisor(struct watcher *w, const struct message *message)
+{
+    if (message->spec->id == MSG_PEER)
+        know_peer(w, message);
+    else if (message->spec->id == MSG_PEER_GONE)
+        forget_peer(w, message->body.peer_gone.incarnation);
+    watcher_core_message(w->core, SUPERVISOR, message->envelope.from, message, clock_now());
+}
+
+static void bad_frame(struct watcher *w, const struct bus *bus, const struct inbound *in,
+                      enum verdict verdict)
+{
+    if (verdict == FRAME_OLD_INCARNATION)
+        return;
+    log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
+              F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
+    if (bus == &w->proc.bus && ++w->bad_frames >= BAD_FRAMES_MAX) {
+        w->exit_code = EXIT_PROTOCOL;
+        w->reason = exit_sentence(EXIT_PROTOCOL);
+    }
+}
+
+static int on_bus(zloop_t *loop, zsock_t *sock, void *arg)
+{
+    struct watcher *w = arg;
+    struct bus *bus = sock == w->jobs.sock          ? &w->jobs
+                      : sock == w->credentials.sock ? &w->credentials
+                                                    : &w->proc.bus;
+    struct inbound in;
+    enum verdict verdict;
+
+    (void)loop;
+    for (int i = 0; i < BATCH && bus->sock && bus_receive(bus, &in, &verdict); i++) {
+        if (verdict != FRAME_OK)
+            bad_frame(w, bus, &in, verdict);
+        else if (bus == &w->proc.bus)
+            from_supervisor(w, &in.message);
+        else
+            watcher_core_message(w->core, in.from.role, in.from.incarnation, &in.message, clock_now());
+        inbound_close(&in);
+    }
+    return settle(w);
+}
+
+/* SIGTERM by hand is the same as the supervisor's DRAIN. */
+static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
+{
+    struct watcher *w = arg;
+    struct message drain = {.spec = msg_find(MSG_DRAIN), .body.drain.within_ms = STOP_REST_MS};
+
+    (void)loop;
+    (void)item;
+    while (proc_next_signal(&w->proc))
+        watcher_core_message(w->core, SUPERVISOR, 0, &drain, clock_now());
+    return settle(w);
+}
+
+static int on_beat(zloop_t *loop, int timer, void *arg)
+{
+    struct watcher *w = arg;
+    struct watcher_gauges now;
+    struct pack p;
+
+    (void)loop;
+    (void)timer;
+    watcher_core_gauges(w->core, &now);
+    const struct {
+        const char *name;
+        uint64_t n;
+    } gauges[] = {
+        {"synced", watcher_core_synced(w->core)},
+        {"objects", now.objects},
+        {"queued", now.queued},
+        {"running", now.running},
+        {"requests", now.requests},
+        {"requests_started", http_started(w->http)},
+        {"requests_failed", http_failed(w->http)},
+        {"events", now.events},
+        {"lists", now.lists},
+        {"watches", now.watches},
+        {"unreadable", now.unreadable},
+        {"jobs", now.jobs},
+        {"failed", now.failed},
+        {"strikes", now.strikes},
+        {"refused", now.refused},
+    };
+    const size_t n = sizeof gauges / sizeof gauges[0];
+
+    pack_open(&p);
+    pack_map(&p, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        pack_text(&p, gauges[i].name);
+        pack_uint(&p, gauges[i].n);
+    }
+    proc_beat(&w->proc, watcher_core_doing(w->core), NULL, 0, pack_result(&p));
+    pack_close(&p);
+    return settle(w);
+}
+
+/* ---- birth and death ---- */
+
+static _Noreturn void fail(int code, const char *msg, const char *detail)
+{
+    log_error(msg, F_STR("error", detail), F_STR("advice", exit_sentence(code)));
+    exit(code);
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value ? value : "";
+}
+
+static void watcher_configure(struct watcher *w)
+{
+    struct access_request where = {
+        .kubeconfig = proc_option("kubeconfig"),
+        .master = proc_option("master"),
+        .env = environment("KUBECONFIG"),
+        .home = environment("HOME"),
+        .service_host = environment("KUBERNETES_SERVICE_HOST"),
+        .service_port = environment("KUBERNETES_SERVICE_PORT"),
+        .account_dir = ACCOUNT_DIR,
+    };
+    char error[ACCESS_ERROR_MAX] = "";
+
+    w->timer = -1;
+    w->reason = exit_sentence(EXIT_OK);
+    if (strcmp(proc_option("leader-election"), "false") != 0)
+        fail(EXIT_CONFIG, "leader election is part of a later version; --leader-election=false is needed",
+             "--leader-election");
+    if (config_file_check(proc_option("config-file"), error, sizeof error))
+        fail(EXIT_CONFIG, "the configuration file is wrong", error);
+    if (access_find(&w->access, &where, error))
+        fail(EXIT_CONFIG, "the way to the API server is wrong", error);
+    log_info("using this API server", F_STR("server", w->access.server), F_STR("from", w->access.source));
+}
+
+static void watcher_begin(struct watcher *w)
+{
+    struct watcher_ops ops = {.ctx = w,
+                              .send = send_message,
+                              .request = start_request,
+                              .watch = start_watch,
+                              .unwatch = stop_watch};
+    struct http_events events = {.ctx = w,
+                                 .result = on_result,
+                                 .event = on_event,
+                                 .watch_ended = on_watch_ended,
+                                 .settled = on_settled};
+    struct watcher_config config = {
+        .incarnation = w->proc.incarnation,
+        .ignore_operation = proc_option_true("ignore-operation-annotation"),
+        .classes = proc_option("extension-classes"),
+        .field_manager = FIELD_MANAGER,
+    };
+
+    if (getrandom(&config.seed, sizeof config.seed, 0) != (ssize_t)sizeof config.seed)
+        fail(EXIT_BUG, "the kernel gives no random number", strerror(errno));
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        fail(EXIT_MEMORY, "libcurl cannot start", "curl_global_init");
+    w->loop = zloop_new();
+    w->http = w->loop ? http_new(w->loop, &w->access, &events) : NULL;
+    if (!w->http)
+        fail(EXIT_MEMORY, "libcurl cannot start", "curl_multi_init");
+    w->core = watcher_core_new(&config, &ops, clock_now());
+}
+
+static void watcher_listen(struct watcher *w)
+{
+    if (bus_listen(&w->jobs, w->proc.runtime_dir, ENDPOINT_JOBS, WATCHER, w->proc.incarnation, WORKER) != 0)
+        fail(EXIT_SOCKET, "cannot listen on " ENDPOINT_JOBS, strerror(errno));
+}
+
+static void watcher_register(struct watcher *w)
+{
+    zmq_pollitem_t signals = {.fd = w->proc.signals, .events = ZMQ_POLLIN};
+
+    zloop_set_nonstop(w->loop, true);
+    zloop_reader(w->loop, w->proc.bus.sock, on_bus, w);
+    zloop_reader(w->loop, w->jobs.sock, on_bus, w);
+    zloop_poller(w->loop, &signals, on_signal, w);
+    zloop_timer(w->loop, BEAT_EVERY_MS, 0, on_beat, w);
+}
+
+static void watcher_end(struct watcher *w)
+{
+    http_free(w->http);
+    watcher_core_free(w->core);
+    zloop_destroy(&w->loop);
+    bus_close(&w->jobs);
+    bus_close(&w->credentials);
+    access_clear(&w->access);
+    curl_global_cleanup();
+}
+
+int main(void)
+{
+    struct watcher w = {0};
+
+    proc_enter(&w.proc, WATCHER);
+    watcher_configure(&w);
+    proc_connect(&w.proc);
+    watcher_listen(&w);
+    watcher_begin(&w);
+    watcher_register(&w);
+    proc_confine(&w.proc);
+
+    proc_say_ready(&w.proc);
+    zloop_start(w.loop);
+
+    watcher_end(&w);
+    return proc_leave(&w.proc, w.exit_code, w.reason);
+}

@@ -1,0 +1,47 @@
+/* watcher/transfer.h -- one request to the API server as a libcurl handle: its options, its answer, what its
+ * end means. Private to the shell; used by http.c. */
+#ifndef WATCHER_TRANSFER_H
+#define WATCHER_TRANSFER_H
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+#include "watcher/access.h"
+#include "watcher/core/watcher.h"
+#include "watcher/headers.h"
+#include "watcher/watch_stream.h"
+
+struct transfer {
+    TAILQ_ENTRY(transfer) link;
+    CURL *easy;
+    uint64_t id;
+    bool watch;  /* a stream: no time-out, no compression, its events go to `stream` */
+    bool secret; /* its answer is wiped */
+    char *method, *path, *url, *body;
+    size_t body_sent;
+    struct curl_slist *fields, *connect_to; /* fields hold the token: wiped before they are freed */
+    int64_t start_before, started_ms;
+    bool begun;  /* bytes may have left */
+    bool fenced; /* too late to begin */
+    bool too_big;
+    int64_t retry_after_ms;
+    struct warnings *warnings;
+    char *answer; /* of a watch: its Status when it did not become a stream */
+    size_t answer_len, answer_room, answer_max;
+    struct watch_stream stream;
+    char error[CURL_ERROR_SIZE];
+};
+
+TAILQ_HEAD(transfers, transfer);
+
+/* easy: a fresh or reset handle, the transfer's until transfer_free(). */
+struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings *warnings,
+                              const struct watcher_request *request);
+struct transfer *transfer_new_watch(CURL *easy, struct access *access, struct warnings *warnings,
+                                    const char *path);
+/* Wipes and frees; the reset handle is given back. */
+CURL *transfer_free(struct transfer *transfer);
+/* What came of it. Borrows from the transfer. */
+struct watcher_result transfer_result(struct transfer *transfer, CURLcode code);
+
+#endif

@@ -13,7 +13,7 @@
 #define KS_BODY_MAX   (3u * 1024u * 1024u) /* kubernetes 8.4 */
 #define KS_CAUSES_MAX 8u
 #define KS_SHORT_MAX  4u
-#define KS_KEY_MAX    (2u * KS_NAME_MAX)
+#define KS_KEY_MAX    (3u * KS_NAME_MAX)
 #define KS_SELECT_MAX 12u
 
 /* ---- text.c ---- */

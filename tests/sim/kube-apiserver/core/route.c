@@ -37,7 +37,10 @@ static int split(const char *path, struct parts *parts)
 
 static void copy(char *out, size_t size, const char *text)
 {
-    (void)snprintf(out, size, "%.*s", (int)size - 1, text);
+    size_t len = strnlen(text, size - 1);
+
+    memcpy(out, text, len);
+    out[len] = '\0';
 }
 
 /* Sets names from what stands behind the group and version. */

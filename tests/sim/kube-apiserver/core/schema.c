@@ -10,13 +10,42 @@
 
 #define PATH_MAX_LEN 512u
 
+/* The way to a node. The text is only made when there is something to say about it. */
+struct step {
+    const struct step *up; /* NULL at the root */
+    const char *key;       /* NULL: an index */
+    size_t index;
+};
+
 struct walk {
     struct ks_causes *causes;
     struct ks_text *dropped;
 };
 
 static json_t *node(struct walk *walk, const json_t *schema, const json_t *old, json_t *value,
-                    const char *path);
+                    const struct step *path);
+
+static void path_add(struct ks_text *text, const struct step *path)
+{
+    if (path == NULL || path->up == NULL)
+        return;
+    path_add(text, path->up);
+    if (path->key == NULL)
+        ks_text_fmt(text, "[%zu]", path->index);
+    else
+        ks_text_fmt(text, "%s%s", text->len ? "." : "", path->key);
+}
+
+/* buf holds PATH_MAX_LEN bytes */
+static const char *path_text(const struct step *path, char *buf)
+{
+    struct ks_text text = {0};
+
+    path_add(&text, path);
+    (void)snprintf(buf, PATH_MAX_LEN, "%.500s", text.data ? text.data : "");
+    free(text.data);
+    return buf;
+}
 
 static const char *type_text(const json_t *value)
 {
@@ -69,13 +98,17 @@ static bool format_fits(const char *format, const json_t *value)
     return true;
 }
 
-static void check_value(struct walk *walk, const json_t *schema, json_t *value, const char *path)
+static void check_value(struct walk *walk, const json_t *schema, json_t *value, const struct step *where)
 {
+    char path[PATH_MAX_LEN];
     const char *format = ks_str(schema, "format");
     json_t *allowed = json_object_get(schema, "enum");
     json_t *least = json_object_get(schema, "minimum");
     bool found = allowed == NULL;
 
+    if (allowed == NULL && least == NULL && *format == '\0')
+        return;
+    (void)path_text(where, path);
     for (size_t i = 0; i < json_array_size(allowed) && !found; i++)
         found = ks_same(json_array_get(allowed, i), value);
     if (!found)
@@ -92,15 +125,17 @@ static void check_value(struct walk *walk, const json_t *schema, json_t *value, 
 }
 
 /* The one CEL rule these CRDs have: once set, a value stays. */
-static void check_rules(struct walk *walk, const json_t *schema, const json_t *old, const char *path)
+static void check_rules(struct walk *walk, const json_t *schema, const json_t *old, const struct step *path)
 {
+    char buf[PATH_MAX_LEN];
     size_t i;
     json_t *rule;
 
     json_array_foreach(json_object_get(schema, "x-kubernetes-validations"), i, rule)
     {
         if (old != NULL && strcmp(ks_str(rule, "rule"), "self == oldSelf") == 0)
-            ks_cause_add(walk->causes, "FieldValueInvalid", path, "Invalid value: \"%s\": %s", type_text(old),
+            ks_cause_add(walk->causes, "FieldValueInvalid", path_text(path, buf), "Invalid value: \"%s\": %s",
+                         type_text(old),
                          *ks_str(rule, "message") ? ks_str(rule, "message") : "failed rule: self == oldSelf");
     }
 }
@@ -121,9 +156,11 @@ static const json_t *member_schema(const json_t *schema, const char *key, bool *
     return NULL;
 }
 
-static void note_dropped(struct walk *walk, const char *path)
+static void note_dropped(struct walk *walk, const struct step *path)
 {
-    ks_text_str(walk->dropped, path);
+    char buf[PATH_MAX_LEN];
+
+    ks_text_str(walk->dropped, path_text(path, buf));
     ks_text_add(walk->dropped, "\n", 1);
 }
 
@@ -139,7 +176,7 @@ static void change(json_t **copy, json_t *value, const char *key, json_t *member
 }
 
 static json_t *one_member(struct walk *walk, const json_t *schema, const json_t *old, json_t *member,
-                          const char *path)
+                          const struct step *path)
 {
     json_t *fallback = json_object_get(schema, "default");
 
@@ -149,10 +186,11 @@ static json_t *one_member(struct walk *walk, const json_t *schema, const json_t 
 }
 
 static void add_missing(struct walk *walk, const json_t *schema, json_t *value, json_t **copy,
-                        const char *path)
+                        const struct step *path)
 {
     json_t *properties = json_object_get(schema, "properties");
-    char below[PATH_MAX_LEN];
+    struct step below = {.up = path};
+    char buf[PATH_MAX_LEN];
     const char *key;
     json_t *one;
     size_t i;
@@ -169,15 +207,15 @@ static void add_missing(struct walk *walk, const json_t *schema, json_t *value, 
         key = json_string_value(one);
         if (key == NULL || json_object_get(*copy ? *copy : value, key) != NULL)
             continue;
-        (void)snprintf(below, sizeof below, "%.256s%s%.200s", path, *path ? "." : "", key);
-        ks_cause_add(walk->causes, "FieldValueRequired", below, "Required value");
+        below.key = key;
+        ks_cause_add(walk->causes, "FieldValueRequired", path_text(&below, buf), "Required value");
     }
 }
 
 static json_t *object_node(struct walk *walk, const json_t *schema, const json_t *old, json_t *value,
-                           const char *path)
+                           const struct step *path)
 {
-    char below[PATH_MAX_LEN];
+    struct step below = {.up = path};
     json_t *copy = NULL;
     const char *key;
     json_t *member;
@@ -188,18 +226,18 @@ static json_t *object_node(struct walk *walk, const json_t *schema, const json_t
         const json_t *one = member_schema(schema, key, &keep);
         json_t *made;
 
-        if (*path == '\0' &&
+        if (path->up == NULL &&
             (strcmp(key, "metadata") == 0 || strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0))
             continue;
         if (one == NULL && keep)
             continue;
-        (void)snprintf(below, sizeof below, "%.256s%s%.200s", path, *path ? "." : "", key);
+        below.key = key;
         if (one == NULL) {
-            note_dropped(walk, below);
+            note_dropped(walk, &below);
             change(&copy, value, key, NULL);
             continue;
         }
-        made = one_member(walk, one, json_object_get(old, key), member, below);
+        made = one_member(walk, one, json_object_get(old, key), member, &below);
         if (made == member)
             json_decref(made);
         else
@@ -210,41 +248,44 @@ static json_t *object_node(struct walk *walk, const json_t *schema, const json_t
 }
 
 static json_t *array_node(struct walk *walk, const json_t *schema, const json_t *old, json_t *value,
-                          const char *path)
+                          const struct step *path)
 {
     const json_t *items = json_object_get(schema, "items");
     json_t *made = json_array();
-    char below[PATH_MAX_LEN];
+    struct step below = {.up = path};
 
     if (items == NULL) {
         json_decref(made);
         return json_incref(value);
     }
     for (size_t i = 0; i < json_array_size(value); i++) {
-        (void)snprintf(below, sizeof below, "%.400s[%zu]", path, i);
+        below.index = i;
         (void)json_array_append_new(
-            made, node(walk, items, json_array_get(old, i), json_array_get(value, i), below));
+            made, node(walk, items, json_array_get(old, i), json_array_get(value, i), &below));
     }
     return made;
 }
 
 static json_t *node(struct walk *walk, const json_t *schema, const json_t *old, json_t *value,
-                    const char *path)
+                    const struct step *where)
 {
+    char path[PATH_MAX_LEN];
+
     if (old != NULL && ks_same(old, value))
         return json_incref((json_t *)(uintptr_t)old);
     if (!type_fits(schema, value)) {
+        (void)path_text(where, path);
         ks_cause_add(walk->causes, "FieldValueTypeInvalid", path,
                      "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", type_text(value), path,
                      ks_str(schema, "type"), type_text(value));
         return json_incref(value);
     }
-    check_rules(walk, schema, old, path);
+    check_rules(walk, schema, old, where);
     if (json_is_object(value))
-        return object_node(walk, schema, old, value, path);
+        return object_node(walk, schema, old, value, where);
     if (json_is_array(value))
-        return array_node(walk, schema, old, value, path);
-    check_value(walk, schema, value, path);
+        return array_node(walk, schema, old, value, where);
+    check_value(walk, schema, value, where);
     return json_incref(value);
 }
 
@@ -252,11 +293,12 @@ json_t *ks_schema_apply(const json_t *schema, const json_t *old, json_t *propose
                         struct ks_text *dropped)
 {
     struct walk walk = {.causes = causes, .dropped = dropped};
+    const struct step root = {0};
     json_t *made;
 
     if (schema == NULL)
         return proposed;
-    made = object_node(&walk, schema, old, proposed, "");
+    made = object_node(&walk, schema, old, proposed, &root);
     json_decref(proposed);
     return made;
 }

@@ -24,11 +24,19 @@ void ks_object_unref(struct ks_object *object)
 
 void ks_key(char out[KS_KEY_MAX], const char *ns, const char *name)
 {
-    (void)snprintf(out, KS_KEY_MAX, "%s%s%s", ns, *ns ? "/" : "", name);
+    size_t ns_len = strnlen(ns, KS_NAME_MAX - 1);
+    size_t name_len = strnlen(name, KS_KEY_MAX - KS_NAME_MAX - 1);
+
+    memcpy(out, ns, ns_len);
+    if (ns_len > 0)
+        out[ns_len++] = '/';
+    memcpy(out + ns_len, name, name_len);
+    out[ns_len + name_len] = '\0';
 }
 
-/* json is stolen; apiVersion and kind are its first members (ks_assemble). */
-static struct ks_object *object_new(const char *key, json_t *json, uint64_t revision)
+/* json is stolen; apiVersion and kind are its first members (ks_assemble). guess: how long the text may be.
+ */
+static struct ks_object *object_new(const char *key, json_t *json, uint64_t revision, size_t guess)
 {
     size_t key_len = strlen(key) + 1;
     struct ks_object *object = x_calloc(1, sizeof *object + key_len);
@@ -38,8 +46,10 @@ static struct ks_object *object_new(const char *key, json_t *json, uint64_t revi
     object->revision = revision;
     object->json = json;
     memcpy(object->key, key, key_len);
+    text.cap = guess + 512; /* a change is mostly small: no growing step by step */
+    text.data = x_malloc(text.cap);
     ks_text_json(&text, json);
-    object->text = text.data;
+    object->text = text.cap > 2 * text.len ? x_realloc(text.data, text.len + 1) : text.data;
     object->len = text.len;
     /* the braces, quotes, colons and commas around the two values */
     object->bare = sizeof "{\"apiVersion\":\"\",\"kind\":\"\"," - 1 + strlen(ks_str(json, "apiVersion")) +
@@ -110,7 +120,7 @@ struct ks_object *ks_store_put(struct kube_sim *sim, struct ks_resource *res, co
     struct ks_object *object;
 
     json = with_revision(sim, json);
-    object = object_new(key, json, sim->revision);
+    object = object_new(key, json, sim->revision, before ? before->len : 0);
     if (before == NULL) {
         if (res->n == res->cap) {
             res->cap = res->cap ? 2 * res->cap : 16;
@@ -139,7 +149,7 @@ struct ks_object *ks_store_remove(struct kube_sim *sim, struct ks_resource *res,
         return NULL;
     }
     last = with_revision(sim, last ? last : json_incref(before->json));
-    gone = object_new(key, last, sim->revision);
+    gone = object_new(key, last, sim->revision, before->len);
     res->n--;
     memmove(res->items + at, res->items + at + 1, (res->n - at) * sizeof *res->items);
     ring_append(sim,

@@ -45,7 +45,7 @@ void ks_accept(struct ks_call *call)
 {
     const char *at = call->req->accept;
 
-    call->form = *at ? KS_NONE : KS_JSON;
+    call->form = *at && strcmp(at, "application/json") != 0 ? KS_NONE : KS_JSON;
     while (*at != '\0' && call->form == KS_NONE) {
         size_t len = strcspn(at, ",");
         bool json = has(at, len, "application/json");

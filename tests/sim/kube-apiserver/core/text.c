@@ -52,29 +52,54 @@ void ks_text_fmt(struct ks_text *text, const char *format, ...)
     va_end(again);
 }
 
-static void text_string(struct ks_text *text, const char *str, size_t len)
+/* Writes the escape of c at out and returns what follows it. */
+static char *put_escape(char *out, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
-    size_t from = 0;
 
-    ks_text_add(text, "\"", 1);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)str[i];
-        char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        ks_text_add(text, str + from, i - from);
-        from = i + 1;
-        if (c == '"' || c == '\\')
-            ks_text_add(text, (const char[]){'\\', (char)c}, 2);
-        else if (c == '\n')
-            ks_text_add(text, "\\n", 2);
-        else
-            ks_text_add(text, esc, sizeof esc);
+    *out++ = '\\';
+    if (c == '"' || c == '\\' || c == '\n') {
+        *out++ = c == '\n' ? 'n' : (char)c;
+        return out;
     }
-    ks_text_add(text, str + from, len - from);
-    ks_text_add(text, "\"", 1);
+    memcpy(out, "u00", 3);
+    out[3] = hex[c >> 4];
+    out[4] = hex[c & 15];
+    return out + 5;
+}
+
+static void text_string(struct ks_text *text, const char *str, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)str;
+    const unsigned char *end = at + len;
+    char *out;
+
+    text_room(text, 6 * len + 2); /* the longest escape has six bytes */
+    out = text->data + text->len;
+    *out++ = '"';
+    for (; at < end; at++) {
+        if (*at >= 0x20 && *at != '"' && *at != '\\')
+            *out++ = (char)*at;
+        else
+            out = put_escape(out, *at);
+    }
+    *out++ = '"';
+    *out = '\0';
+    text->len = (size_t)(out - text->data);
+}
+
+static void text_integer(struct ks_text *text, long long number)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    unsigned long long rest = number < 0 ? 0ull - (unsigned long long)number : (unsigned long long)number;
+
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (number < 0)
+        digits[--at] = '-';
+    ks_text_add(text, digits + at, sizeof digits - at);
 }
 
 static void text_number(struct ks_text *text, const json_t *value)
@@ -82,7 +107,7 @@ static void text_number(struct ks_text *text, const json_t *value)
     char buf[40];
 
     if (json_is_integer(value)) {
-        ks_text_fmt(text, "%lld", (long long)json_integer_value(value));
+        text_integer(text, (long long)json_integer_value(value));
         return;
     }
     (void)snprintf(buf, sizeof buf, "%.17g", json_real_value(value));
@@ -101,7 +126,7 @@ static void text_object(struct ks_text *text, const json_t *value)
     json_object_foreach(object, key, member)
     {
         ks_text_add(text, comma, 1);
-        text_string(text, key, strlen(key));
+        text_string(text, key, json_object_iter_key_len(json_object_key_to_iter(key)));
         ks_text_add(text, ":", 1);
         ks_text_json(text, member);
         comma = ",";

@@ -199,23 +199,30 @@ json_t *ks_check_object(struct ks_call *call, struct ks_object *before, json_t *
     return made;
 }
 
+static size_t spec_members(const struct ks_resource *res, json_t *object)
+{
+    size_t n = json_object_size(object);
+
+    n -= json_object_get(object, "metadata") != NULL;
+    return n - (res->status && json_object_get(object, "status") != NULL);
+}
+
 /* Whether anything but metadata and, with the subresource, status differs (kubernetes 4.8). */
 static bool spec_differs(const struct ks_resource *res, json_t *old, json_t *now)
 {
-    json_t *a = json_copy(old);
-    json_t *b = json_copy(now);
-    bool differs;
+    const char *key;
+    json_t *value;
 
-    (void)json_object_del(a, "metadata");
-    (void)json_object_del(b, "metadata");
-    if (res->status) {
-        (void)json_object_del(a, "status");
-        (void)json_object_del(b, "status");
+    if (spec_members(res, old) != spec_members(res, now))
+        return true;
+    json_object_foreach(now, key, value)
+    {
+        if (strcmp(key, "metadata") == 0 || (res->status && strcmp(key, "status") == 0))
+            continue;
+        if (!ks_same(json_object_get(old, key), value))
+            return true;
     }
-    differs = !ks_same(a, b);
-    json_decref(a);
-    json_decref(b);
-    return differs;
+    return false;
 }
 
 static json_t *count_generation(json_t *object)
@@ -263,20 +270,19 @@ static void finish_deletion(struct ks_call *call, json_t *object)
 /* proposed with the part that this endpoint must not touch taken from the old object. A new reference. */
 static json_t *isolated(struct ks_call *call, json_t *old, json_t *proposed)
 {
-    json_t *meta;
-    json_t *body;
+    json_t *meta = json_object_get(old, "metadata");
+    bool of_status = strcmp(call->sub, "status") == 0;
+    json_t *status = json_object_get(of_status ? proposed : old, "status");
     json_t *made;
 
-    if (strcmp(call->sub, "status") == 0) {
-        body = ks_with(old, "status", json_incref(json_object_get(proposed, "status")));
-        meta = json_incref(json_object_get(old, "metadata"));
-    } else {
-        body = call->res->status ? ks_with(proposed, "status", json_incref(json_object_get(old, "status")))
-                                 : json_incref(proposed);
-        meta = kept_meta(json_object_get(old, "metadata"), json_object_get(proposed, "metadata"));
-    }
-    made = ks_assemble(call->res, meta, body);
-    json_decref(body);
+    if (of_status)
+        made = ks_assemble(call->res, json_incref(meta), old);
+    else
+        made = ks_assemble(call->res, kept_meta(meta, json_object_get(proposed, "metadata")), proposed);
+    if (status != NULL && call->res->status)
+        (void)json_object_set(made, "status", status);
+    else if (call->res->status)
+        (void)json_object_del(made, "status");
     return made;
 }
 

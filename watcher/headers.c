@@ -1,9 +1,9 @@
-/* watcher/warnings.c -- takes apart `299 - "text", 299 - "text"`. Owns nothing but the ring. Called by
- * transfer.c. */
-#include "watcher/warnings.h"
+/* watcher/headers.c -- reads single header lines; takes apart `299 - "text", 299 - "text"`. Owns nothing but
+ * the ring. Called by transfer.c. */
+#include "watcher/headers.h"
 
-#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 

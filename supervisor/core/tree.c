@@ -195,6 +195,15 @@ void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const st
     tree_settle(tree, now);
 }
 
+void tree_end(struct tree *tree, uint64_t incarnation, const char *why, struct instant now)
+{
+    struct slot *slot = slot_of_incarnation(tree, incarnation);
+
+    if (slot != NULL)
+        slot_event(tree, slot, EV_END, why, now);
+    tree_settle(tree, now);
+}
+
 bool tree_finished(const struct tree *tree, int *code)
 {
     *code = tree->code;

@@ -36,6 +36,8 @@ void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now)
  */
 void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const struct message *message,
                   struct instant now);
+/* Ends the process with this incarnation, for a fault of its own. why: static text. */
+void tree_end(struct tree *tree, uint64_t incarnation, const char *why, struct instant now);
 void tree_tick(struct tree *tree, struct instant now);
 /* CLOCK_BOOTTIME ms of the next tick that is needed, or INT64_MAX. */
 int64_t tree_next_ms(const struct tree *tree);

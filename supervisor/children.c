@@ -1,0 +1,142 @@
+/* supervisor/children.c -- the bus to the children: frames in, checked by proto/bus.c for who sent them,
+ * handed to the tree; messages and signals out. A frame that no child of this version sends costs its sender,
+ * nobody else. Called by the loop and by the tree's ops. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "supervisor/supervisor.h"
+
+#define FRAMES_PER_TURN 64 /* then back to the poll */
+#define BAD_FRAMES_MAX  8u /* that many, and the sender is ended */
+#define EVERY_CHILD     (WATCHER | WORKER | GATEWAY | EXPORTER)
+
+int children_listen(struct supervisor *s)
+{
+    if (bus_listen(&s->bus, s->dir.path, ENDPOINT_BUS, SUPERVISOR, SUPERVISOR_INCARNATION, EVERY_CHILD) == 0)
+        return 0;
+    log_error("cannot open the bus", F_STR("dir", s->dir.path), F_STR("error", strerror(errno)),
+              F_STR("advice", exit_sentence(EXIT_SOCKET)));
+    return EXIT_SOCKET;
+}
+
+void children_expect(struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation, int64_t pid)
+{
+    struct bus_peer peer = {.role = role, .slot = slot, .incarnation = incarnation, .pid = (uint64_t)pid};
+
+    if (bus_peer_add(&s->bus, &peer) != 0)
+        log_error("the table of peers is full", F_INT("incarnation", incarnation));
+}
+
+void children_forget(struct supervisor *s, uint64_t incarnation)
+{
+    bus_peer_remove(&s->bus, incarnation);
+    for (size_t i = 0; i < BUS_PEERS_MAX; i++)
+        if (s->bad[i].incarnation == incarnation)
+            s->bad[i] = (struct bad_sender){0};
+}
+
+void children_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
+{
+    struct supervisor *s = ctx;
+
+    if (bus_send(&s->bus, to, id, body, NULL) != 0)
+        log_warn("could not reach a process", F_STR("message", msg_find(id)->name), F_INT("incarnation", to),
+                 F_STR("error", strerror(errno)));
+}
+
+void children_kill(void *ctx, int64_t pid, int signo)
+{
+    struct supervisor *s = ctx;
+    struct tree_row row;
+    const char *name = sigabbrev_np(signo);
+
+    if (reap_row_of_pid(s, pid, &row))
+        log_info("signalling a process", F_STR("role", role_name(row.role)), F_INT("slot", row.slot),
+                 F_INT("pid", pid), F_STR("signal", name ? name : "?"), F_STR("why", row.why),
+                 F_INT("beatAgeMs", row.beat_age_ms), F_STR("doing", row.doing), F_STR("object", row.key));
+    if (kill((pid_t)pid, signo) != 0)
+        log_warn("could not signal a process", F_INT("pid", pid), F_STR("error", strerror(errno)));
+}
+
+/* Counts a bad frame against its sender; one line at the first, the end at the last. */
+static void on_bad_frame(struct supervisor *s, const struct inbound *in, enum verdict verdict)
+{
+    uint64_t who = in->from.incarnation;
+    struct bad_sender *sender = NULL;
+
+    for (size_t i = 0; i < BUS_PEERS_MAX && sender == NULL; i++)
+        if (s->bad[i].incarnation == who || s->bad[i].incarnation == 0)
+            sender = &s->bad[i];
+    if (who == 0 || sender == NULL)
+        return; /* nobody of ours: counted by the bus */
+    sender->incarnation = who;
+    if (++sender->frames == 1)
+        log_warn("refused a frame", F_STR("role", role_name(in->from.role)), F_INT("incarnation", who),
+                 F_STR("verdict", verdict_name(verdict)));
+    if (sender->frames == BAD_FRAMES_MAX)
+        tree_end(s->tree, who, "sent frames that no process of this version sends", clock_now());
+}
+
+static void on_ready(struct supervisor *s, const struct inbound *in)
+{
+    char version[65] = "", degraded[LIMIT_TEXT + 1] = "";
+    struct tree_row row;
+
+    if (!reap_row_of_pid(s, (int64_t)in->from.pid, &row))
+        return;
+    span_copy(in->message.body.ready.version, version, sizeof version);
+    span_copy(in->message.body.ready.degraded, degraded, sizeof degraded);
+    if (strcmp(version, PROVIDER_PACKET_VERSION) != 0)
+        log_warn("a process is of another build", F_STR("role", role_name(row.role)),
+                 F_STR("version", version));
+    log_info("a process is ready", F_STR("role", role_name(row.role)), F_INT("slot", row.slot),
+             F_INT("pid", row.pid), F_INT("incarnation", row.incarnation), F_INT("afterMs", row.uptime_ms),
+             F_STR("degraded", degraded));
+}
+
+static void on_end_worker(const struct inbound *in)
+{
+    char reason[LIMIT_TEXT + 1] = "";
+
+    span_copy(in->message.body.end_worker.reason, reason, sizeof reason);
+    log_warn("the watcher asks for a worker's end",
+             F_INT("incarnation", in->message.body.end_worker.incarnation), F_STR("reason", reason));
+}
+
+static void on_message(struct supervisor *s, struct inbound *in)
+{
+    struct status_answer answer;
+
+    switch (in->message.spec->id) {
+    case MSG_ASK_STATUS:
+        status_make(s, &answer);
+        if (bus_answer(&s->bus, in, MSG_STATUS, &answer.body) != 0)
+            log_debug("the exporter did not take its answer", F_STR("error", strerror(errno)));
+        status_free(&answer);
+        return;
+    case MSG_READY: on_ready(s, in); break;
+    case MSG_END_WORKER: on_end_worker(in); break;
+    default: break;
+    }
+    tree_message(s->tree, in->from.role, in->from.incarnation, &in->message, clock_now());
+}
+
+int children_on_frame(zloop_t *loop, zsock_t *sock, void *arg)
+{
+    struct supervisor *s = arg;
+    struct inbound in;
+    enum verdict verdict;
+
+    (void)loop;
+    (void)sock;
+    for (int i = 0; i < FRAMES_PER_TURN && bus_receive(&s->bus, &in, &verdict); i++) {
+        if (verdict == FRAME_OK)
+            on_message(s, &in);
+        else if (verdict != FRAME_OLD_INCARNATION && verdict != FRAME_STRANGER)
+            on_bad_frame(s, &in, verdict);
+        inbound_close(&in);
+    }
+    return loop_end_turn(s);
+}

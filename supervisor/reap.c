@@ -1,0 +1,120 @@
+/* supervisor/reap.c -- signals as events: SIGCHLD reaps until nothing is left (we may be PID 1, so also
+ * children of others), SIGTERM and SIGINT begin the stop. No signal handler anywhere. Says how each child
+ * ended and when the next one starts. Called by the loop. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "supervisor/supervisor.h"
+
+int reap_open_signals(struct supervisor *s)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* an ignored SIGCHLD is inherited, and would let the kernel reap */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == 0)
+        s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signals >= 0)
+        return 0;
+    log_error("cannot read signals", F_STR("error", strerror(errno)));
+    return EXIT_BUG;
+}
+
+bool reap_row_of_pid(const struct supervisor *s, int64_t pid, struct tree_row *row)
+{
+    struct instant now = clock_now();
+
+    for (unsigned i = 0; tree_row(s->tree, i, now, row); i++)
+        if (row->pid == pid && pid != 0)
+            return true;
+    return false;
+}
+
+/* The row of the slot in which the dead one was, after its death. */
+static bool row_of_slot(const struct supervisor *s, const struct tree_row *was, struct tree_row *row)
+{
+    struct instant now = clock_now();
+
+    for (unsigned i = 0; tree_row(s->tree, i, now, row); i++)
+        if (row->role == was->role && row->slot == was->slot)
+            return true;
+    return false;
+}
+
+/* A death is told once, with everything: how, why, and what comes next. */
+static void tell_death(const struct supervisor *s, const struct tree_row *was, int64_t pid, int status)
+{
+    struct tree_row is;
+    char how[128];
+    bool parked, asked = strcmp(was->state, "draining") == 0 || strcmp(was->state, "ending") == 0;
+
+    status_text(status, how, sizeof how);
+    if (!row_of_slot(s, was, &is))
+        return;
+    parked = strcmp(is.state, "parked") == 0;
+    enum log_level level = parked || !asked ? LEVEL_ERROR : LEVEL_INFO;
+    if (s->stop_requests > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        level = LEVEL_INFO;
+    const struct log_field fields[] = {
+        F_STR("role", role_name(was->role)),
+        F_INT("slot", was->slot),
+        F_INT("pid", pid),
+        F_INT("incarnation", was->incarnation),
+        F_STR("how", how),
+        F_STR("why", was->why),
+        F_STR("was", was->state),
+        F_STR("doing", was->doing),
+        F_STR("object", was->key),
+        F_INT("uptimeMs", was->uptime_ms),
+        F_STR("said", was->leaving ? "that it leaves" : "nothing"),
+        F_STR("now", is.state),
+        F_INT("nextStartMs", is.next_start_ms),
+    };
+    log_write(level, parked ? "a process died too often and is parked" : "a process died", fields,
+              sizeof fields / sizeof fields[0]);
+}
+
+static void reap_all(struct supervisor *s)
+{
+    struct tree_row row;
+    pid_t pid;
+    int status;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (!reap_row_of_pid(s, pid, &row)) {
+            log_info("reaped a process that is none of ours", F_INT("pid", pid));
+            continue;
+        }
+        children_forget(s, row.incarnation);
+        tree_reaped(s->tree, pid, status, clock_now());
+        tell_death(s, &row, pid, status);
+    }
+}
+
+int reap_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
+{
+    struct supervisor *s = arg;
+    struct signalfd_siginfo info;
+
+    (void)loop;
+    (void)item;
+    while (read(s->signals, &info, sizeof info) == sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGCHLD: break; /* one may stand for many, so reaping does not count them */
+        case SIGHUP: log_info("nothing is read anew at run time", F_STR("signal", "SIGHUP")); break;
+        default: loop_stop(s, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"); break;
+        }
+    }
+    reap_all(s);
+    return loop_end_turn(s);
+}

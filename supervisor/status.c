@@ -1,0 +1,87 @@
+/* supervisor/status.c -- what the supervisor says of itself and its processes, as the STATUS message; the
+ * keys are those of `packetctl --json status`. Reads the tree, changes nothing. Called by control.c and
+ * children.c. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/supervisor.h"
+
+void status_text(int wait_status, char *buf, size_t size)
+{
+    if (WIFEXITED(wait_status)) {
+        snprintf(buf, size, "exit %d: %s", WEXITSTATUS(wait_status), exit_sentence(WEXITSTATUS(wait_status)));
+    } else if (WIFSIGNALED(wait_status)) {
+        const char *name = sigabbrev_np(WTERMSIG(wait_status));
+        snprintf(buf, size, "SIG%s%s", name ? name : "?", WCOREDUMP(wait_status) ? " (core dumped)" : "");
+    } else {
+        snprintf(buf, size, "wait status %d", wait_status);
+    }
+}
+
+static void text(struct pack *p, const char *key, const char *value)
+{
+    pack_text(p, key);
+    pack_text(p, value);
+}
+
+static void number(struct pack *p, const char *key, int64_t value)
+{
+    pack_text(p, key);
+    pack_int(p, value);
+}
+
+static void pack_row(struct pack *p, const struct tree_row *row)
+{
+    bool running = row->pid != 0, died = row->restarts > 0 || row->last_status != 0;
+    bool waits = row->next_start_ms > 0;
+    char how[128];
+
+    pack_map(p, 8 + (row->key[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) + (running ? 1 : 0));
+    text(p, "role", role_name(row->role));
+    number(p, "slot", (int64_t)row->slot);
+    number(p, "pid", row->pid);
+    number(p, "incarnation", (int64_t)row->incarnation);
+    text(p, "state", row->state);
+    number(p, "uptimeSeconds", row->uptime_ms / 1000);
+    number(p, "restarts", (int64_t)row->restarts);
+    text(p, "doing", row->doing);
+    if (row->key[0] != '\0')
+        text(p, "object", row->key);
+    if (died) {
+        status_text(row->last_status, how, sizeof how);
+        text(p, "lastExit", how);
+    }
+    if (waits)
+        number(p, "nextStartMs", row->next_start_ms);
+    if (running)
+        number(p, "beatAgeMs", row->beat_age_ms);
+}
+
+void status_make(const struct supervisor *s, struct status_answer *answer)
+{
+    struct instant now = clock_now();
+    struct tree_row row;
+    uint32_t n = 0;
+
+    while (tree_row(s->tree, n, now, &row))
+        n++;
+    pack_open(&answer->processes);
+    pack_array(&answer->processes, n);
+    for (uint32_t i = 0; i < n && tree_row(s->tree, i, now, &row); i++)
+        pack_row(&answer->processes, &row);
+    answer->body = (struct msg_status){
+        .version = SPAN(PROVIDER_PACKET_VERSION),
+        .pid = (uint64_t)getpid(),
+        .uptime_ms = (uint64_t)(now.boot_ms - s->started.boot_ms),
+        .ready = tree_ready(s->tree),
+        .processes = pack_result(&answer->processes),
+    };
+}
+
+void status_free(struct status_answer *answer)
+{
+    pack_close(&answer->processes);
+}

@@ -1,0 +1,106 @@
+/* supervisor/supervisor.h -- the supervisor's one struct, and what the files of this folder do for main.c.
+ * All of them may call core/, options.h and log; reap.c, children.c and control.c end in loop.c's end_turn.
+ * Nothing outside this folder includes it. */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "proto/bus.h"
+#include "proto/pack.h"
+#include "supervisor/core/tree.h"
+#include "supervisor/options.h"
+
+#define SUPERVISOR_DIR_MAX 80u /* so that each endpoint in it fits into a socket's address */
+
+struct runtime_dir {
+    char path[SUPERVISOR_DIR_MAX];
+    int lock;  /* held while we live; -1 when not */
+    bool made; /* by us, so we remove it */
+};
+
+struct bad_sender {
+    uint64_t incarnation;
+    unsigned frames; /* that no sibling of this version sends */
+};
+
+struct supervisor {
+    struct options options;
+    struct runtime_dir dir;
+    char libexec[PATH_MAX];
+    int null; /* /dev/null, the children's stdin */
+    int signals;
+    struct bus bus;     /* every child */
+    struct bus control; /* packetctl */
+    struct tree *tree;
+    struct instant started;
+    bool was_ready;
+    unsigned stop_requests;
+    struct bad_sender bad[BUS_PEERS_MAX];
+
+    zloop_t *loop;
+    int timer;        /* of zloop; -1 when none */
+    int64_t timer_ms; /* boot ms it is set for */
+    int exit_code;
+    bool over;
+};
+
+/* ---- runtime_dir.c: 0 or an exit code, with a line in the log */
+/* Finds or makes the directory, takes its lock, removes sockets of a dead predecessor. */
+int runtime_dir_open(struct runtime_dir *dir, const char *option);
+/* Removes the sockets, the lock and, if it was made by us, the directory. */
+void runtime_dir_close(struct runtime_dir *dir);
+
+/* ---- spawn.c */
+/* Where the children's programs are; 0 or an exit code when one is missing. */
+int spawn_find_programs(struct supervisor *s);
+/* tree_ops.spawn: forks and execs. */
+int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnation);
+
+/* ---- environment.c */
+/* The child's whole environment: allow-list, contract, its options. Free with environment_free(). */
+char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation);
+void environment_free(char **environment);
+
+/* ---- reap.c */
+/* Blocks the signals and opens the signalfd; before the first ZeroMQ socket. 0 or an exit code. */
+int reap_open_signals(struct supervisor *s);
+/* zloop handler of the signalfd: reaps until nothing is left, begins the stop. */
+int reap_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg);
+/* The row of the process with this pid. */
+bool reap_row_of_pid(const struct supervisor *s, int64_t pid, struct tree_row *row);
+
+/* ---- children.c */
+int children_listen(struct supervisor *s);
+int children_on_frame(zloop_t *loop, zsock_t *sock, void *arg);
+/* tree_ops.send and tree_ops.kill */
+void children_send(void *ctx, uint64_t to, enum msg_id id, const void *body);
+void children_kill(void *ctx, int64_t pid, int signo);
+void children_expect(struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation, int64_t pid);
+void children_forget(struct supervisor *s, uint64_t incarnation);
+
+/* ---- control.c */
+int control_listen(struct supervisor *s);
+int control_on_frame(zloop_t *loop, zsock_t *sock, void *arg);
+
+/* ---- status.c */
+struct status_answer {
+    struct msg_status body;
+    struct pack processes;
+};
+void status_make(const struct supervisor *s, struct status_answer *answer);
+void status_free(struct status_answer *answer);
+/* How a process ended, for people: "exit 66: its supervisor is gone", "SIGSEGV". */
+void status_text(int wait_status, char *buf, size_t size);
+
+/* ---- loop.c */
+/* Runs until the tree is finished. Returns the exit code. */
+int loop_run(struct supervisor *s);
+/* What every handler returns: sets the next timer; -1 when all is over. */
+int loop_end_turn(struct supervisor *s);
+/* SIGTERM, SIGINT or packetctl: the first stops in order, a second ends at once (gardener 66). */
+void loop_stop(struct supervisor *s, const char *who);
+
+#endif

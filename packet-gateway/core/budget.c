@@ -109,7 +109,8 @@ int64_t budget_admission_ms(const struct gateway_core *core, const struct creden
 void budget_take(struct gateway_core *core, struct credential *credential)
 {
     fill(core, credential);
-    credential->tokens -= 1;
+    if (credential->rate > 0)
+        credential->tokens -= 1;
 }
 
 /* packet C-34: Retry-After, else the reset time when nothing remains, else doubling with jitter; capped. */

@@ -188,14 +188,14 @@ struct rig_grant {
     const char *token, *project, *label, *owner, *id, *id2;
 };
 
-#define RIG_GRANT_DEFAULTS                                                                                   \
-    .handle = 1, .worker = RIG_WORKER, .watcher = RIG_WATCHER, .token = RIG_TOKEN, .project = RIG_PROJECT,   \
-    .label = RIG_LABEL, .owner = RIG_OWNER
+#define RIG_OR(given, otherwise) ((given) ? (given) : (otherwise))
+#define RIG_NO_EPOCH             UINT64_MAX
 
 /* Returns the outcome in GRANTED. */
 static inline enum outcome rig_grant_with(struct rig *rig, const struct rig_grant *g)
 {
-    struct message m = {.envelope.epoch = g->watcher};
+    uint64_t watcher = RIG_OR(g->watcher, RIG_WATCHER), handle = RIG_OR(g->handle, 1);
+    struct message m = {.envelope.epoch = watcher};
     struct pack ids;
 
     pack_open(&ids);
@@ -205,34 +205,32 @@ static inline enum outcome rig_grant_with(struct rig *rig, const struct rig_gran
     if (g->id2)
         pack_text(&ids, g->id2);
     m.body.grant = (struct msg_grant){
-        .handle = g->handle,
-        .worker = g->worker,
-        .token = span_of(g->token),
-        .project = span_of(g->project),
-        .label = span_of(g->label),
-        .owner = span_of(g->owner),
+        .handle = handle,
+        .worker = RIG_OR(g->worker, RIG_WORKER),
+        .token = span_of(RIG_OR(g->token, RIG_TOKEN)),
+        .project = span_of(RIG_OR(g->project, RIG_PROJECT)),
+        .label = span_of(RIG_OR(g->label, RIG_LABEL)),
+        .owner = span_of(RIG_OR(g->owner, RIG_OWNER)),
         .ids = pack_result(&ids),
         .write_until = g->write_until,
     };
-    rig_message(rig, WATCHER, g->watcher, &m, MSG_GRANT);
+    rig_message(rig, WATCHER, watcher, &m, MSG_GRANT);
     pack_close(&ids);
     const struct rig_message *last = &rig->messages[rig->n_messages - 1];
 
     assert_int_equal(last->id, MSG_GRANTED);
-    assert_int_equal(last->to, g->watcher);
-    assert_int_equal(last->handle, g->handle);
+    assert_int_equal(last->to, watcher);
+    assert_int_equal(last->handle, handle);
     return (enum outcome)last->outcome;
 }
 
-#define rig_grant(rig, ...) rig_grant_with(rig, &(struct rig_grant){RIG_GRANT_DEFAULTS, __VA_ARGS__})
+#define rig_grant(rig, ...) rig_grant_with(rig, &(struct rig_grant){__VA_ARGS__})
 
 struct rig_ask {
     uint64_t worker, handle, epoch, deadline_ms;
     const char *key, *id, *shoot_uid;
     bool relabel, retag;
 };
-
-#define RIG_ASK_DEFAULTS .worker = RIG_WORKER, .handle = 1, .epoch = RIG_WATCHER
 
 static inline struct span rig_span(const char *text)
 {
@@ -242,18 +240,19 @@ static inline struct span rig_span(const char *text)
 /* Returns seq, which the answer carries. */
 static inline uint64_t rig_ask_with(struct rig *rig, enum msg_id id, const struct rig_ask *a)
 {
-    struct message m = {.envelope = {.epoch = a->epoch, .deadline_ms = a->deadline_ms}};
-    uint64_t seq = ++rig->next_seq;
+    uint64_t epoch = a->epoch == RIG_NO_EPOCH ? 0 : RIG_OR(a->epoch, RIG_WATCHER);
+    struct message m = {.envelope = {.epoch = epoch, .deadline_ms = a->deadline_ms}};
+    uint64_t seq = ++rig->next_seq, handle = RIG_OR(a->handle, 1);
 
     if (id == MSG_SEARCH)
-        m.body.search = (struct msg_search){.handle = a->handle, .seq = seq, .key = rig_span(a->key)};
+        m.body.search = (struct msg_search){.handle = handle, .seq = seq, .key = rig_span(a->key)};
     else if (id == MSG_CREATE)
-        m.body.create = (struct msg_create){.handle = a->handle,
+        m.body.create = (struct msg_create){.handle = handle,
                                             .seq = seq,
                                             .key = rig_span(a->key ? a->key : RIG_KEY),
                                             .shoot_uid = rig_span(a->shoot_uid)};
     else if (id == MSG_UPDATE)
-        m.body.update = (struct msg_update){.handle = a->handle,
+        m.body.update = (struct msg_update){.handle = handle,
                                             .seq = seq,
                                             .id = rig_span(a->id),
                                             .key = rig_span(a->key),
@@ -261,15 +260,15 @@ static inline uint64_t rig_ask_with(struct rig *rig, enum msg_id id, const struc
                                             .retag = a->retag,
                                             .shoot_uid = rig_span(a->shoot_uid)};
     else
-        m.body.remove = (struct msg_remove){.handle = a->handle, .seq = seq, .id = rig_span(a->id)};
-    rig_message(rig, WORKER, a->worker, &m, id);
+        m.body.remove = (struct msg_remove){.handle = handle, .seq = seq, .id = rig_span(a->id)};
+    rig_message(rig, WORKER, RIG_OR(a->worker, RIG_WORKER), &m, id);
     return seq;
 }
 
-#define rig_search(rig, ...) rig_ask_with(rig, MSG_SEARCH, &(struct rig_ask){RIG_ASK_DEFAULTS, __VA_ARGS__})
-#define rig_create(rig, ...) rig_ask_with(rig, MSG_CREATE, &(struct rig_ask){RIG_ASK_DEFAULTS, __VA_ARGS__})
-#define rig_update(rig, ...) rig_ask_with(rig, MSG_UPDATE, &(struct rig_ask){RIG_ASK_DEFAULTS, __VA_ARGS__})
-#define rig_remove(rig, ...) rig_ask_with(rig, MSG_REMOVE, &(struct rig_ask){RIG_ASK_DEFAULTS, __VA_ARGS__})
+#define rig_search(rig, ...) rig_ask_with(rig, MSG_SEARCH, &(struct rig_ask){__VA_ARGS__})
+#define rig_create(rig, ...) rig_ask_with(rig, MSG_CREATE, &(struct rig_ask){__VA_ARGS__})
+#define rig_update(rig, ...) rig_ask_with(rig, MSG_UPDATE, &(struct rig_ask){__VA_ARGS__})
+#define rig_remove(rig, ...) rig_ask_with(rig, MSG_REMOVE, &(struct rig_ask){__VA_ARGS__})
 
 static inline void rig_revoke(struct rig *rig, uint64_t handle)
 {

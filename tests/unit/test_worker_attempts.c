@@ -1,0 +1,248 @@
+/* tests/unit/test_worker_attempts.c -- open attempts (design 12.2): what may be sent while the outcome of an
+ * older mutation is not known, and when it is known. */
+#include "tests/unit/worker_driver.h"
+
+#define HEAD              "'project':'" PROJECT "','label':'" LABEL "'"
+#define MINUTE_AGO        "2026-08-21T17:54:55Z" /* 60 s before the tests begin */
+#define EFFECT_S          (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)
+#define STATE(more)       "'state':{" HEAD more "}"
+#define ATTEMPT(fp, when) ",'attempts':{'" fp "':'" when "'}"
+
+static uint64_t begin(struct driver *d)
+{
+    driver_job(d);
+    return expect_search(d).seq;
+}
+
+/* No POST of other material until two complete lists, far enough apart and late enough, have not shown it. */
+static void other_material_waits_for_two_lists(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, MINUTE_AGO)));
+    uint64_t search = begin(&d);
+    expect_nothing(&d); /* Processing waits: whether anything may be intended is not known yet */
+    answer_found(&d, search, OUTCOME_OK, "");
+    expect_status(&d, PROCESSING("Create"));
+    expect_done(&d, JOB_LATER);
+    assert_int_equal(d.done.after_ms, (EFFECT_S - 60 + 1) * 1000);
+    assert_int_equal(d.done.absent_since, STARTED_MS / 1000);
+
+    d.job.absent_since = d.done.absent_since;
+    driver_advance(&d, (int64_t)d.done.after_ms);
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    assert_non_null(strstr(d.last_body, OLD_FP "\": null"));
+    assert_non_null(strstr(d.last_body, KEY_FP "\": \"2026"));
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_OK, ID_A);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_DONE);
+    assert_int_equal(d.done.absent_since, 0);
+    driver_close(&d);
+}
+
+/* One list is not enough, however late: the second lies at least ten seconds after it. */
+static void a_late_first_list_waits_ten_seconds_more(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, OLD_TIME)));
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_LATER);
+    assert_int_equal(d.done.after_ms, (ATTEMPT_LISTS_S + 1) * 1000);
+    driver_close(&d);
+}
+
+/* A list from before the attempt says nothing about it. */
+static void an_absence_older_than_the_attempt_does_not_count(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, OLD_TIME)));
+    d.job.absent_since = 1700000000;
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_LATER);
+    assert_int_equal(d.done.absent_since, STARTED_MS / 1000);
+    driver_close(&d);
+}
+
+/* The attempt took effect: its key is ours by that, even without a tag, is recorded and changed in place. */
+static void a_seen_attempt_is_recorded_and_rotated(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, MINUTE_AGO)));
+    answer_found(&d, begin(&d), OUTCOME_OK, FOUND(ID_B, "true", "false", "0", OLD_FP));
+    expect_status(&d, PROCESSING("Create") "," STATE(",'id':'" ID_B "','fingerprint':'" OLD_FP
+                                                     "','attempts':{'" OLD_FP "':null,'" KEY_FP
+                                                     "':'" STARTED_AT "'}"));
+    expect_update(&d, ID_B, true, false, true);
+    answer_outcome(&d, OUTCOME_OK, NULL);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_DONE);
+    driver_close(&d);
+}
+
+/* The same material may be asked for again at once: the gateway lists before it posts. */
+static void the_same_material_goes_on(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(KEY_FP, MINUTE_AGO)));
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_status(&d, PROCESSING("Create") "," STATE(ATTEMPT(KEY_FP, STARTED_AT)));
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_OK, ID_A);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    assert_non_null(strstr(d.last_body, KEY_FP "\": null"));
+    expect_done(&d, JOB_DONE);
+    driver_close(&d);
+}
+
+/* 422 without a match while an older create may still arrive is no answer; its time is put back. */
+static void refused_during_an_older_attempt_waits_and_then_counts(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(KEY_FP, MINUTE_AGO)));
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_REFUSED, NULL);
+    expect_status(&d, STATE(ATTEMPT(KEY_FP, MINUTE_AGO)));
+    expect_done(&d, JOB_LATER);
+    assert_int_equal(d.done.absent_since, STARTED_MS / 1000);
+
+    d.job.absent_since = d.done.absent_since;
+    driver_advance(&d, (int64_t)d.done.after_ms);
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_REFUSED, NULL);
+    expect_error(&d, "Create", "Error reconciling infrastructure", "ERR_CONFIGURATION_PROBLEM", "refused");
+    assert_non_null(strstr(d.last_body, KEY_FP "\": null"));
+    driver_close(&d);
+}
+
+static void refused_after_an_unknown_create_of_the_same_run_waits(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, "");
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_UNKNOWN, NULL);
+    driver_advance(&d, 100);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_REFUSED, NULL);
+    expect_done(&d, JOB_LATER); /* no patch: the attempt stays as it was written */
+    assert_true(d.done.after_ms >= EFFECT_S * 1000);
+    driver_close(&d);
+}
+
+/* An Error after a create of unknown outcome leaves the attempt open. */
+static void an_error_does_not_close_an_open_attempt(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, "");
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_UNKNOWN, NULL);
+    driver_advance(&d, 100);
+    expect_create(&d);
+    answer_outcome(&d, OUTCOME_UNAUTHENTICATED, NULL);
+    expect_error(&d, "Create", "Error reconciling infrastructure", "ERR_INFRA_UNAUTHENTICATED", "token");
+    json_t *attempts =
+        json_object_get(json_object_get(json_object_get(d.object, "status"), "state"), "attempts");
+    assert_string_equal(json_string_value(json_object_get(attempts, KEY_FP)), STARTED_AT);
+    driver_close(&d);
+}
+
+/* Times that nobody of us wrote: counted from now, and written so that they do pass. */
+static void a_time_that_is_none_counts_from_now(void **state)
+{
+    static const char *const times[] = {"yesterday", "2099-01-01T00:00:00Z"};
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct driver d;
+        char *status = x_asprintf(STATE(",'attempts':{'" OLD_FP "':'%s'}"), times[i]);
+
+        driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, status);
+        answer_found(&d, begin(&d), OUTCOME_OK, "");
+        expect_status(&d, PROCESSING("Create") "," STATE(ATTEMPT(OLD_FP, STARTED_AT)));
+        expect_done(&d, JOB_LATER);
+        free(status);
+        driver_close(&d);
+    }
+}
+
+static void more_attempts_than_we_ever_write_prove_nothing(void **state)
+{
+    char status[4096] = STATE(",'attempts':{'a':'x'");
+    struct driver d;
+    (void)state;
+
+    status[strlen(status) - 1] = '\0'; /* the brace of the macro */
+    for (int i = 0; i < 40; i++) {
+        char one[32];
+        snprintf(one, sizeof one, ",'f%d':'x'", i);
+        strcat(status, one);
+    }
+    strcat(status, "}}");
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, status);
+    driver_job(&d);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_error(&d, "Create", "Error reconciling infrastructure", "ERR_CONFIGURATION_PROBLEM",
+                 "status.state");
+    driver_close(&d);
+}
+
+/* A pause so long that the intent is used up: it is written anew before the next POST. */
+static void a_used_up_intent_is_written_again(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, "");
+    uint64_t search = begin(&d);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    driver_advance(&d, 59000);
+    answer_found(&d, search, OUTCOME_OK, "");
+    expect_status(&d, STATE(ATTEMPT(KEY_FP, "2026-08-21T17:56:54Z")));
+    expect_create(&d);
+    driver_close(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(other_material_waits_for_two_lists),
+        cmocka_unit_test(a_late_first_list_waits_ten_seconds_more),
+        cmocka_unit_test(an_absence_older_than_the_attempt_does_not_count),
+        cmocka_unit_test(a_seen_attempt_is_recorded_and_rotated),
+        cmocka_unit_test(the_same_material_goes_on),
+        cmocka_unit_test(refused_during_an_older_attempt_waits_and_then_counts),
+        cmocka_unit_test(refused_after_an_unknown_create_of_the_same_run_waits),
+        cmocka_unit_test(an_error_does_not_close_an_open_attempt),
+        cmocka_unit_test(a_time_that_is_none_counts_from_now),
+        cmocka_unit_test(more_attempts_than_we_ever_write_prove_nothing),
+        cmocka_unit_test(a_used_up_intent_is_written_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,85 @@
+/* exporter/metrics.c -- /metrics in Prometheus' text format: one table of series, one row of numbers for each
+ * process. Called by http.c. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "exporter/exporter.h"
+
+static int64_t number(struct value row, const char *key)
+{
+    int64_t n = 0;
+
+    value_int(value_get(row, key), &n);
+    return n;
+}
+
+static int64_t is_up(struct value row)
+{
+    return value_is_text(value_get(row, "state"), "ready");
+}
+
+static int64_t is_parked(struct value row)
+{
+    return value_is_text(value_get(row, "state"), "parked");
+}
+
+static int64_t restarts(struct value row)
+{
+    return number(row, "restarts");
+}
+
+static int64_t uptime(struct value row)
+{
+    return number(row, "uptimeSeconds");
+}
+
+static const struct {
+    const char *name, *type, *help;
+    int64_t (*value)(struct value row);
+} series[] = {
+    {"provider_packet_process_up", "gauge", "Whether the process is ready.", is_up},
+    {"provider_packet_process_parked", "gauge",
+     "Whether the process died too often and is not restarted soon.", is_parked},
+    {"provider_packet_process_restarts_total", "counter", "Starts of the process after its first.", restarts},
+    {"provider_packet_process_uptime_seconds", "gauge", "Time since the process was started.", uptime},
+};
+
+/* Label values: role names are ours, but nothing that came in a frame is trusted to need no escaping. */
+static void label(struct value row, char *buf, size_t size)
+{
+    if (!span_copy(value_text(value_get(row, "role")), buf, size))
+        buf[0] = '\0';
+    for (char *c = buf; *c; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
+            *c = '_';
+}
+
+static void head(struct text *out, const char *name, const char *type, const char *help)
+{
+    text_add(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metrics_page(const struct state *state, struct text *out)
+{
+    struct value rows = {.at = state->processes, .len = state->processes_len};
+    char role[32];
+
+    head(out, "provider_packet_build_info", "gauge", "The version that runs.");
+    text_add(out, "provider_packet_build_info{version=\"%s\"} 1\n", PROVIDER_PACKET_VERSION);
+    head(out, "provider_packet_supervisor_up", "gauge", "Whether the supervisor answered this scrape.");
+    text_add(out, "provider_packet_supervisor_up %d\n", state->known);
+    if (!state->known)
+        return;
+    head(out, "provider_packet_supervisor_uptime_seconds", "gauge", "Time since the supervisor was started.");
+    text_add(out, "provider_packet_supervisor_uptime_seconds %" PRIu64 "\n", state->uptime_ms / 1000);
+    head(out, "provider_packet_ready", "gauge", "Whether all processes are ready and know each other.");
+    text_add(out, "provider_packet_ready %d\n", state->ready);
+    for (size_t i = 0; i < sizeof series / sizeof series[0]; i++) {
+        head(out, series[i].name, series[i].type, series[i].help);
+        for (struct value_iter it = value_each(rows); value_next(&it);) {
+            label(it.item, role, sizeof role);
+            text_add(out, "%s{role=\"%s\",slot=\"%" PRId64 "\"} %" PRId64 "\n", series[i].name, role,
+                     number(it.item, "slot"), series[i].value(it.item));
+        }
+    }
+}

@@ -65,7 +65,8 @@ static bool deliver(struct world *world, struct event *event)
                         message.spec ? message.spec->name : "?", verdict_name(verdict));
         return false;
     }
-    if (proc && (message.envelope.to != proc->incarnation || (event->b != 0 && !proc_peer(proc, event->b)))) {
+    if (proc && (message.envelope.to != proc->incarnation ||
+                 (event->a != SUPERVISOR && !proc_peer(proc, event->b)))) {
         world->stale_frames++;
         return false;
     }

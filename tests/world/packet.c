@@ -166,7 +166,7 @@ static bool arrive_request(struct world *world, struct event *event)
     memset(&answer, 0, sizeof answer);
     packet_sim_handle(world->packet, &request, world->now.wall_ms, &answer);
     world_trace(world, "packet runs %s %s %.*s -> %d%s", method, target,
-                (int)(event->len > 60 ? 60 : event->len), event->data ? event->data : "", answer.status,
+                (int)(event->len > 260 ? 260 : event->len), event->data ? event->data : "", answer.status,
                 orphan ? " (its sender is dead)" : "");
     bool second = event->c != 0;
     if (!second)

@@ -55,7 +55,7 @@ static void worker_send(void *ctx, unsigned to, enum msg_id id, const void *body
 static void gateway_send(void *ctx, uint64_t to, enum msg_id id, const void *body,
                          const struct envelope *envelope)
 {
-    send_from(ctx, to == 0 ? SUPERVISOR : WATCHER, to, id, body, envelope);
+    send_from(ctx, to == SUPERVISOR_INCARNATION ? SUPERVISOR : WATCHER, to, id, body, envelope);
 }
 
 static void gateway_request(void *ctx, const struct gateway_request *request)
@@ -129,8 +129,8 @@ static bool proc_beat(struct world *world, struct event *event)
     case DUE_LATER: return true;
     case DUE_NOW: break;
     }
-    net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, 0, MSG_BEAT,
-             &(struct msg_beat){.doing = SPAN("working")}, NULL);
+    net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, SUPERVISOR_INCARNATION,
+             MSG_BEAT, &(struct msg_beat){.doing = SPAN("working")}, NULL);
     event_again(world, event, BEAT_WORLD_MS);
     return true;
 }
@@ -146,8 +146,8 @@ static bool proc_born(struct world *world, struct event *event)
     }
     proc->core = core_new(world, proc);
     proc->ready = true;
-    net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, 0, MSG_READY,
-             &(struct msg_ready){.version = SPAN("world")}, NULL);
+    net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, SUPERVISOR_INCARNATION,
+             MSG_READY, &(struct msg_ready){.version = SPAN("world")}, NULL);
     struct event *beat = event_post(world, BEAT_WORLD_MS, proc_beat);
     beat->a = proc->role;
     beat->b = proc->slot;
@@ -260,8 +260,8 @@ void pod_deliver(struct world *world, struct proc *proc, unsigned from_role, uin
     if (message->spec->id == MSG_PEER) {
         proc_peer_add(proc, body->peer.incarnation, (unsigned)body->peer.role, body->peer.slot);
         core_message(world, proc, from_role, from, message);
-        net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, 0, MSG_PEER_OK,
-                 &(struct msg_peer_ok){body->peer.incarnation}, NULL);
+        net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, SUPERVISOR_INCARNATION,
+                 MSG_PEER_OK, &(struct msg_peer_ok){body->peer.incarnation}, NULL);
         return;
     }
     core_message(world, proc, from_role, from, message);
@@ -287,7 +287,8 @@ static void tree_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
     for (unsigned i = 0; i < WORLD_PROCS; i++) {
         struct proc *proc = &world->procs[i];
         if (proc->alive && proc->incarnation == to)
-            net_send(world, SUPERVISOR, 0, 0, proc->role, proc->slot, to, id, body, NULL);
+            net_send(world, SUPERVISOR, 0, SUPERVISOR_INCARNATION, proc->role, proc->slot, to, id, body,
+                     NULL);
     }
 }
 

@@ -130,7 +130,7 @@ struct world {
 
     uint64_t steps, kills, posts, stale_frames;
     char violation[768];
-    char (*trace)[200];
+    char (*trace)[900];
     unsigned trace_next;
     bool verbose;
 };

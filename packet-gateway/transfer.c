@@ -21,6 +21,7 @@
 #define ANSWER_MAX     (1024 * 1024L) /* of key operations (packet C-11) */
 #define USER_AGENT     "gardener-extension-provider-packet/" PROVIDER_PACKET_VERSION " libcurl/"
 #define USER_AGENT_MAX 128
+#define TOKEN_FIELD    "X-Auth-Token" /* always the first of the fields */
 
 /* The last moment to say no: the connection stands, nothing of this request has left (design 12.15). libcurl
  * comes here again when it repeats a request on a fresh connection. */
@@ -104,7 +105,7 @@ static void add_field(struct transfer *t, const char *name, const char *value)
 
 static void set_fields(struct transfer *t, const struct gateway_options *options, const char *token)
 {
-    add_field(t, "X-Auth-Token", token);
+    add_field(t, TOKEN_FIELD, token);
     if (options->consumer[0])
         add_field(t, "X-Consumer-Token", options->consumer);
     add_field(t, "Accept", "application/json");
@@ -244,9 +245,20 @@ static const char *detail_of(const struct transfer *t, CURLcode code)
     return t->error[0] ? t->error : curl_easy_strerror(code);
 }
 
+/* A peer that sends the token back as its request id must not bring it into a log (packet C-7). */
+static void drop_echo(struct transfer *t)
+{
+    const char *token = t->fields ? t->fields->data + strlen(TOKEN_FIELD ": ") : "";
+
+    if (*token && strstr(t->headers.request_id, token))
+        t->headers.request_id[0] = '\0';
+}
+
 struct gateway_result transfer_result(struct transfer *t, CURLcode code)
 {
     long status = 0;
+
+    drop_echo(t);
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     return (struct gateway_result){

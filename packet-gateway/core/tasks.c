@@ -30,14 +30,19 @@ void task_answer(struct gateway_core *core, struct task *task, const struct answ
 
 void task_note(struct task *task, const struct answer *answer)
 {
+    const char *token = secret_text(task->grant->credential->token);
+    const char *request_id = answer->result->request_id;
+
     if (task->maybe)
         return;
+    /* A request id is the peer's word: it may hold anything, our token included. */
+    if (!request_id || strstr(request_id, token))
+        request_id = "";
     task->http = answer->status;
-    snprintf(task->request_id, sizeof task->request_id, "%s",
-             answer->result->request_id ? answer->result->request_id : "");
+    snprintf(task->request_id, sizeof task->request_id, "%s", request_id);
     task->detail[0] = '\0';
     if (answer->class != CLASS_OK)
-        answer_sentence(answer, secret_text(task->grant->credential->token), task->detail);
+        answer_sentence(answer, token, task->detail);
 }
 
 static void finish(struct gateway_core *core, struct task *task, enum outcome outcome, int64_t wait_ms,

@@ -19,6 +19,15 @@ static json_t *group_json(const char *group, const char *version)
     return made;
 }
 
+static void api_group(struct ks_call *call, const char *group, const char *version)
+{
+    json_t *made = group_json(group, version);
+
+    (void)json_object_set_new(made, "kind", json_string("APIGroup"));
+    (void)json_object_set_new(made, "apiVersion", json_string("v1"));
+    ks_answer_json(call, 200, made);
+}
+
 static bool group_seen(const struct kube_sim *sim, size_t upto, const char *group)
 {
     for (size_t i = 0; i < upto; i++)
@@ -208,6 +217,10 @@ static void access_review(struct ks_call *call)
 
     if (body == NULL)
         return;
+    (void)json_object_set_new(body, "kind", json_string("SelfSubjectAccessReview"));
+    (void)json_object_set_new(body, "apiVersion", json_string("authorization.k8s.io/v1"));
+    if (json_object_get(body, "metadata") == NULL)
+        (void)json_object_set_new(body, "metadata", json_object());
     (void)json_object_set_new(body, "status", json_pack("{s:b}", "allowed", 1));
     ks_answer_json(call, 201, body);
 }
@@ -226,12 +239,12 @@ static void discovery(struct ks_call *call)
     else if (*call->version)
         api_resources(call, call->group, call->version);
     else if (strncmp(path, "/apis/", 6) == 0 && strcmp(path + 6, "authorization.k8s.io") == 0)
-        ks_answer_json(call, 200, group_json("authorization.k8s.io", "v1"));
+        api_group(call, "authorization.k8s.io", "v1");
     else
         for (size_t i = 0; i < call->sim->n_resources && strncmp(path, "/apis/", 6) == 0; i++)
             if (!call->sim->resources[i]->gone && strcmp(call->sim->resources[i]->group, path + 6) == 0 &&
                 path[6]) {
-                ks_answer_json(call, 200, group_json(path + 6, call->sim->resources[i]->version));
+                api_group(call, path + 6, call->sim->resources[i]->version);
                 return;
             }
     if (call->answer->status == 0)

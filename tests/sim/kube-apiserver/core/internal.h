@@ -88,6 +88,7 @@ struct ks_resource {
     bool unconditional;       /* PUT without resourceVersion is allowed */
     bool gone;                /* its CRD was deleted */
     json_t *schema;           /* openAPIV3Schema, or NULL */
+    bool rules;               /* the schema has CEL rules */
     json_t *columns;          /* additionalPrinterColumns, or NULL */
     struct ks_object **items; /* sorted by key */
     size_t n;
@@ -251,6 +252,11 @@ void ks_fail_conflict(struct ks_call *call, const char *why);
 void ks_fail_too_large(struct ks_call *call, uint64_t asked);
 /* 422 with the causes; frees them */
 void ks_fail_invalid(struct ks_call *call, const char *name, struct ks_causes *causes);
+/* The same about another kind than the call's. */
+void ks_fail_invalid_kind(struct ks_call *call, const char *group, const char *kind, const char *name,
+                          struct ks_causes *causes);
+/* The body's types do not fit: 400, or for a patch 422 (as the real server has it). */
+void ks_fail_decode(struct ks_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 json_t *ks_status(int code, const char *reason, const char *message);
 
 /* ---- selector.c ---- */
@@ -291,8 +297,8 @@ void ks_partial(struct ks_text *text, const struct ks_object *object);
 /* Returns proposed (stolen) pruned to the schema, a new reference; parts equal to old are taken as they are
  * and not looked at again (ratcheting, kubernetes 8.4). dropped gets the paths that were pruned, separated by
  * '\n'. */
-json_t *ks_schema_apply(const json_t *schema, const json_t *old, json_t *proposed, struct ks_causes *causes,
-                        struct ks_text *dropped);
+json_t *ks_schema_apply(const struct ks_call *call, const json_t *old, json_t *proposed,
+                        struct ks_causes *causes, struct ks_text *dropped);
 
 /* ---- validate.c ---- */
 /* Rules that hold for every object. */

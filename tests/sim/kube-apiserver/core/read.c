@@ -14,6 +14,16 @@ static uint64_t lagging(const struct ks_call *call)
     return old > call->sim->compacted ? old : call->sim->compacted;
 }
 
+static int fail_revision(struct ks_call *call, const char *text)
+{
+    bool watch = call->verb == KS_WATCH;
+
+    ks_fail(call, watch ? 500 : 400, watch ? "" : "BadRequest",
+            "%sresourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
+            watch ? "" : "invalid resource version: ", text, text);
+    return -1;
+}
+
 void ks_get(struct ks_call *call)
 {
     const char *text = ks_query_get(&call->query, "resourceVersion");
@@ -22,7 +32,7 @@ void ks_get(struct ks_call *call)
     struct ks_object *object;
 
     if (*text && ks_number(text, &revision) != 0) {
-        ks_fail(call, 400, "BadRequest", "resourceVersion: Invalid value: \"%s\"", text);
+        (void)fail_revision(call, text);
         return;
     }
     if (revision > call->sim->revision) {
@@ -51,7 +61,7 @@ static int fail_query(struct ks_call *call, const char *field, const char *reaso
     struct ks_causes causes = {0};
 
     ks_cause_add(&causes, reason, field, "%s", message);
-    ks_fail_invalid(call, "", &causes);
+    ks_fail_invalid_kind(call, "meta.k8s.io", "ListOptions", "", &causes);
     return -1;
 }
 
@@ -64,12 +74,12 @@ int ks_list_revision(struct ks_call *call, uint64_t *revision, bool *set)
     *revision = 0;
     *set = *text != '\0';
     if (*set && ks_number(text, revision) != 0)
-        return fail_query(call, "resourceVersion", "FieldValueInvalid", "Invalid value: not a number");
+        return fail_revision(call, text);
     if (*match == '\0')
         return 0;
     if (strcmp(match, "NotOlderThan") != 0 && strcmp(match, "Exact") != 0)
         return fail_query(call, "resourceVersionMatch", "FieldValueNotSupported",
-                          "Unsupported value: supported values: \"Exact\", \"NotOlderThan\"");
+                          "Unsupported value: supported values: \"Exact\", \"NotOlderThan\", \"\"");
     if (call->verb == KS_WATCH)
         return 0;
     if (more)

@@ -128,7 +128,7 @@ static json_t *options_of(struct ks_call *call)
     return NULL;
 }
 
-/* 0, or -1 and a 409 (kubernetes 4.7). */
+/* 0, or -1 and a 409 (kubernetes 4.7). The real server tells the kind here, not the plural. */
 static int preconditions(struct ks_call *call, const json_t *options, const struct ks_object *object)
 {
     const char *uid = ks_str(options, "preconditions.uid");
@@ -138,27 +138,30 @@ static int preconditions(struct ks_call *call, const json_t *options, const stru
     char *why;
 
     if (*uid && strcmp(uid, has_uid) != 0)
-        why =
-            x_asprintf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, has_uid);
+        why = x_asprintf(
+            "the UID in the precondition (%s) does not match the UID in record (%s). The object might "
+            "have been deleted and then recreated",
+            uid, has_uid);
     else if (*revision && strcmp(revision, has_revision) != 0)
-        why =
-            x_asprintf("Precondition failed: ResourceVersion in precondition: %s, ResourceVersion in object "
-                       "meta: %s",
-                       revision, has_revision);
+        why = x_asprintf("the ResourceVersion in the precondition (%s) does not match the ResourceVersion in "
+                         "record (%s). The object might have been modified",
+                         revision, has_revision);
     else
         return 0;
-    ks_fail_conflict(call, why);
+    ks_fail(call, 409, "Conflict", "Operation cannot be fulfilled on %s%s%s \"%s\": %s", call->res->kind,
+            *call->res->group ? "." : "", call->res->group, call->name, why);
     free(why);
     return -1;
 }
 
 static void answer_gone(struct ks_call *call, const struct ks_object *object)
 {
-    json_t *status =
-        json_pack("{s:s,s:s,s:{},s:s,s:{s:s,s:s,s:s,s:s}}", "kind", "Status", "apiVersion", "v1", "metadata",
-                  "status", "Success", "details", "name", call->name, "group", call->res->group, "kind",
-                  call->res->plural, "uid", ks_str(object->json, "metadata.uid"));
+    json_t *status = json_pack("{s:s,s:s,s:{},s:s,s:{s:s,s:s,s:s}}", "kind", "Status", "apiVersion", "v1",
+                               "metadata", "status", "Success", "details", "name", call->name, "kind",
+                               call->res->plural, "uid", ks_str(object->json, "metadata.uid"));
 
+    if (*call->res->group)
+        (void)json_object_set_new(json_object_get(status, "details"), "group", json_string(call->res->group));
     ks_answer_json(call, 200, status);
 }
 

@@ -30,6 +30,42 @@ static const struct builtin builtins[] = {
      "CustomResourceDefinition", "crd", false, true, true, false},
 };
 
+#define TEXT            "{\"type\":\"string\"}"
+#define NUMBER          "{\"type\":\"integer\"}"
+#define BOOLEAN         "{\"type\":\"boolean\"}"
+#define FREE            "{\"x-kubernetes-preserve-unknown-fields\":true}"
+#define TEXTS           "{\"type\":\"array\",\"items\":" TEXT "}"
+#define MAP             "{\"type\":\"object\",\"additionalProperties\":" TEXT "}"
+#define OBJECT(members) "{\"type\":\"object\",\"properties\":{" members "}}"
+
+/* Which members the built-in kinds have, so that others are dropped and wrong types are refused. */
+static const struct {
+    const char *plural;
+    const char *schema;
+} builtin_schemas[] = {
+    {"configmaps", OBJECT("\"data\":" MAP ",\"binaryData\":" MAP ",\"immutable\":" BOOLEAN)},
+    {"secrets", OBJECT("\"data\":" MAP ",\"stringData\":" MAP ",\"type\":" TEXT ",\"immutable\":" BOOLEAN)},
+    {"namespaces", OBJECT("\"spec\":" OBJECT("\"finalizers\":" TEXTS) ",\"status\":" FREE)},
+    {"serviceaccounts",
+     OBJECT("\"secrets\":" FREE ",\"imagePullSecrets\":" FREE ",\"automountServiceAccountToken\":" BOOLEAN)},
+    {"leases",
+     OBJECT("\"spec\":" OBJECT("\"holderIdentity\":" TEXT ",\"leaseDurationSeconds\":" NUMBER
+                               ",\"acquireTime\":" TEXT ",\"renewTime\":" TEXT ",\"leaseTransitions\":" NUMBER
+                               ",\"strategy\":" TEXT ",\"preferredHolder\":" TEXT))},
+    {"events", OBJECT("\"involvedObject\":" MAP ",\"related\":" MAP ",\"reason\":" TEXT ",\"message\":" TEXT
+                      ",\"source\":" MAP ",\"firstTimestamp\":" TEXT ",\"lastTimestamp\":" TEXT
+                      ",\"count\":" NUMBER ",\"type\":" TEXT ",\"eventTime\":" TEXT ",\"series\":" FREE
+                      ",\"action\":" TEXT ",\"reportingComponent\":" TEXT ",\"reportingInstance\":" TEXT)},
+};
+
+static json_t *builtin_schema(const char *plural)
+{
+    for (size_t i = 0; i < sizeof builtin_schemas / sizeof *builtin_schemas; i++)
+        if (strcmp(builtin_schemas[i].plural, plural) == 0)
+            return json_loads(builtin_schemas[i].schema, 0, NULL);
+    return NULL;
+}
+
 static struct ks_resource *resource_add(struct kube_sim *sim)
 {
     struct ks_resource *res = x_calloc(1, sizeof *res);
@@ -56,6 +92,7 @@ void ks_resources_init(struct kube_sim *sim)
         res->status = from->status;
         res->generation = from->generation;
         res->unconditional = from->unconditional;
+        res->schema = builtin_schema(from->plural);
     }
 }
 
@@ -164,6 +201,26 @@ static void fill_names(struct ks_resource *res, const json_t *crd, const json_t 
             res->short_names[i] = x_strdup(json_string_value(json_array_get(shorts, i)));
 }
 
+/* Whether a CEL rule stands anywhere in the schema. */
+static bool has_rules(json_t *schema)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_object_foreach(schema, key, value)
+    {
+        if (strcmp(key, "x-kubernetes-validations") == 0 || has_rules(value))
+            return true;
+    }
+    json_array_foreach(schema, i, value)
+    {
+        if (has_rules(value))
+            return true;
+    }
+    return false;
+}
+
 void ks_resource_from_crd(struct kube_sim *sim, json_t *crd)
 {
     json_t *version = stored_version(crd);
@@ -185,6 +242,7 @@ void ks_resource_from_crd(struct kube_sim *sim, json_t *crd)
     res->generation = true;
     res->unconditional = false;
     res->schema = json_incref(ks_at(version, "schema.openAPIV3Schema"));
+    res->rules = has_rules(res->schema);
     res->columns = json_incref(json_object_get(version, "additionalPrinterColumns"));
 }
 

@@ -20,6 +20,8 @@ struct step {
 struct walk {
     struct ks_causes *causes;
     struct ks_text *dropped;
+    bool structural; /* something else than a CEL rule failed */
+    bool of_status;  /* a write to /status is checked with its paths beginning below status */
 };
 
 static json_t *node(struct walk *walk, const json_t *schema, const json_t *old, json_t *value,
@@ -45,6 +47,12 @@ static const char *path_text(const struct step *path, char *buf)
     (void)snprintf(buf, PATH_MAX_LEN, "%.500s", text.data ? text.data : "");
     free(text.data);
     return buf;
+}
+
+/* The path as messages have it. */
+static const char *told_path(const struct walk *walk, const char *path)
+{
+    return walk->of_status && strncmp(path, "status.", 7) == 0 ? path + 7 : path;
 }
 
 static const char *type_text(const json_t *value)
@@ -111,13 +119,17 @@ static void check_value(struct walk *walk, const json_t *schema, json_t *value, 
     (void)path_text(where, path);
     for (size_t i = 0; i < json_array_size(allowed) && !found; i++)
         found = ks_same(json_array_get(allowed, i), value);
+    walk->structural |= !found;
     if (!found)
         ks_cause_add(walk->causes, "FieldValueNotSupported", path, "Unsupported value: \"%s\"",
                      json_is_string(value) ? json_string_value(value) : type_text(value));
-    if (*format && !format_fits(format, value))
-        ks_cause_add(walk->causes, "FieldValueInvalid", path,
-                     "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", ks_str(value, ""), path,
-                     format, json_is_string(value) ? json_string_value(value) : type_text(value));
+    if (*format && !format_fits(format, value)) {
+        walk->structural = true;
+        ks_cause_add(walk->causes, "FieldValueTypeInvalid", path,
+                     "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", ks_str(value, ""),
+                     told_path(walk, path), format,
+                     json_is_string(value) ? json_string_value(value) : type_text(value));
+    }
     if (json_is_number(least) && json_is_number(value) && json_number_value(value) < json_number_value(least))
         ks_cause_add(walk->causes, "FieldValueInvalid", path,
                      "Invalid value: %s in body should be greater than or equal to %g", path,
@@ -208,6 +220,7 @@ static void add_missing(struct walk *walk, const json_t *schema, json_t *value, 
         if (key == NULL || json_object_get(*copy ? *copy : value, key) != NULL)
             continue;
         below.key = key;
+        walk->structural = true;
         ks_cause_add(walk->causes, "FieldValueRequired", path_text(&below, buf), "Required value");
     }
 }
@@ -275,9 +288,10 @@ static json_t *node(struct walk *walk, const json_t *schema, const json_t *old, 
         return json_incref((json_t *)(uintptr_t)old);
     if (!type_fits(schema, value)) {
         (void)path_text(where, path);
+        walk->structural = true;
         ks_cause_add(walk->causes, "FieldValueTypeInvalid", path,
-                     "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", type_text(value), path,
-                     ks_str(schema, "type"), type_text(value));
+                     "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", type_text(value),
+                     told_path(walk, path), ks_str(schema, "type"), type_text(value));
         return json_incref(value);
     }
     check_rules(walk, schema, old, where);
@@ -289,16 +303,20 @@ static json_t *node(struct walk *walk, const json_t *schema, const json_t *old, 
     return json_incref(value);
 }
 
-json_t *ks_schema_apply(const json_t *schema, const json_t *old, json_t *proposed, struct ks_causes *causes,
-                        struct ks_text *dropped)
+json_t *ks_schema_apply(const struct ks_call *call, const json_t *old, json_t *proposed,
+                        struct ks_causes *causes, struct ks_text *dropped)
 {
-    struct walk walk = {.causes = causes, .dropped = dropped};
+    struct walk walk = {.causes = causes, .dropped = dropped, .of_status = strcmp(call->sub, "status") == 0};
     const struct step root = {0};
     json_t *made;
 
-    if (schema == NULL)
+    if (call->res->schema == NULL)
         return proposed;
-    made = object_node(&walk, schema, old, proposed, &root);
+    made = object_node(&walk, call->res->schema, old, proposed, &root);
     json_decref(proposed);
+    if (walk.structural && call->res->rules)
+        ks_cause_add(causes, "FieldValueInvalid", "<nil>",
+                     "Invalid value: null: some validation rules were not checked because the object was "
+                     "invalid; correct the existing errors to complete validation");
     return made;
 }

@@ -104,14 +104,14 @@ json_t *ks_status(int code, const char *reason, const char *message)
     return status;
 }
 
-static json_t *details(const struct ks_call *call, const char *name, const char *kind)
+static json_t *details(const char *group, const char *name, const char *kind)
 {
     json_t *made = json_object();
 
     if (*name)
         (void)json_object_set_new(made, "name", json_string(name));
-    if (call->res && *call->res->group)
-        (void)json_object_set_new(made, "group", json_string(call->res->group));
+    if (*group)
+        (void)json_object_set_new(made, "group", json_string(group));
     if (*kind)
         (void)json_object_set_new(made, "kind", json_string(kind));
     return made;
@@ -127,8 +127,10 @@ void ks_fail(struct ks_call *call, int code, const char *reason, const char *for
     message = format_text(format, args);
     va_end(args);
     status = ks_status(code, reason, message);
-    if (call->res)
-        (void)json_object_set_new(status, "details", details(call, call->name, call->res->plural));
+    /* others are made before the real server knows the resource */
+    if (call->res && (code == 404 || code == 409))
+        (void)json_object_set_new(status, "details",
+                                  details(call->res->group, call->name, call->res->plural));
     free(message);
     ks_answer_json(call, code, status);
 }
@@ -138,7 +140,7 @@ void ks_fail_not_found(struct ks_call *call)
     char buf[KS_NAME_MAX + 64];
 
     if (call->res == NULL) {
-        ks_fail(call, 404, "NotFound", "the server could not find the requested resource");
+        ks_answer_text(call, 404, "text/plain; charset=utf-8", x_strdup("404 page not found\n"), 19);
         return;
     }
     ks_fail(call, 404, "NotFound", "%s \"%s\" not found", ks_qualified(call->res, buf, sizeof buf),
@@ -171,13 +173,19 @@ void ks_fail_too_large(struct ks_call *call, uint64_t asked)
 
 void ks_fail_invalid(struct ks_call *call, const char *name, struct ks_causes *causes)
 {
+    ks_fail_invalid_kind(call, call->res->group, call->res->kind, name, causes);
+}
+
+void ks_fail_invalid_kind(struct ks_call *call, const char *group, const char *kind, const char *name,
+                          struct ks_causes *causes)
+{
     struct ks_text message = {0};
     json_t *list = json_array();
-    json_t *about = details(call, name, call->res->kind);
+    json_t *about = details(group, name, kind);
     json_t *status;
 
-    ks_text_fmt(&message, "%s%s%s \"%s\" is invalid: %s", call->res->kind, *call->res->group ? "." : "",
-                call->res->group, name, causes->n > 1 ? "[" : "");
+    ks_text_fmt(&message, "%s%s%s \"%s\" is invalid: %s", kind, *group ? "." : "", group, name,
+                causes->n > 1 ? "[" : "");
     for (size_t i = 0; i < causes->n; i++) {
         const struct ks_cause *cause = &causes->list[i];
 
@@ -193,4 +201,23 @@ void ks_fail_invalid(struct ks_call *call, const char *name, struct ks_causes *c
     ks_answer_json(call, 422, status);
     free(message.data);
     ks_causes_free(causes);
+}
+
+void ks_fail_decode(struct ks_call *call, const char *format, ...)
+{
+    struct ks_causes causes = {0};
+    va_list args;
+    char *message;
+
+    va_start(args, format);
+    message = format_text(format, args);
+    va_end(args);
+    if (call->verb == KS_PATCH) {
+        ks_cause_add(&causes, "FieldValueInvalid", "patch", "Invalid value: %s", message);
+        ks_fail_invalid_kind(call, "", "", "", &causes);
+    } else {
+        ks_fail(call, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s",
+                call->res->kind, call->res->version, call->res->kind, message);
+    }
+    free(message);
 }

@@ -65,21 +65,21 @@ static int check_meta_types(struct ks_call *call, const json_t *meta)
         json_t *map = json_object_get(meta, maps[i]);
 
         if (map != NULL && !json_is_object(map) && !json_is_null(map)) {
-            ks_fail(call, 400, "BadRequest", "metadata.%s: expected a map", maps[i]);
+            ks_fail_decode(call, "metadata.%s: expected a map", maps[i]);
             return -1;
         }
         json_object_foreach(map, key, value)
         {
             if (json_is_string(value))
                 continue;
-            ks_fail(call, 400, "BadRequest", "metadata.%s.%s: expected a string", maps[i], key);
+            ks_fail_decode(call, "metadata.%s.%s: expected a string", maps[i], key);
             return -1;
         }
     }
     value = json_object_get(meta, "finalizers");
     if (value == NULL || json_is_array(value) || json_is_null(value))
         return 0;
-    ks_fail(call, 400, "BadRequest", "metadata.finalizers: expected a list");
+    ks_fail_decode(call, "metadata.finalizers: expected a list");
     return -1;
 }
 
@@ -90,16 +90,26 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
     const char *ns = ks_str(wanted, "namespace");
     const char *uid = ks_str(wanted, "uid");
     const char *revision = ks_str(wanted, "resourceVersion");
+    const char *deleted = ks_str(wanted, "deletionTimestamp");
     struct ks_causes causes = {0};
 
-    if ((*name && strcmp(name, call->name) != 0) || (*ns && strcmp(ns, call->ns) != 0)) {
+    if (*name && strcmp(name, call->name) != 0) {
         ks_fail(call, 400, "BadRequest",
-                "the name or namespace of the object (%s/%s) does not match the one on the URL (%s/%s)", ns,
-                name, call->ns, call->name);
+                "the name of the object (%s) does not match the name on the URL (%s)", name, call->name);
+        return -1;
+    }
+    if (*ns && strcmp(ns, call->ns) != 0) {
+        ks_fail(call, 400, "BadRequest",
+                "the namespace of the provided object does not match the namespace sent on the request");
         return -1;
     }
     if (*uid && strcmp(uid, ks_str(old, "uid")) != 0 && call->verb == KS_UPDATE) {
-        ks_fail_conflict(call, "Precondition failed: UID in precondition differs from UID in object meta");
+        char why[160];
+
+        (void)snprintf(why, sizeof why,
+                       "Precondition failed: UID in precondition: %.40s, UID in object meta: %.40s", uid,
+                       ks_str(old, "uid"));
+        ks_fail_conflict(call, why);
         return -1;
     }
     if (*uid && strcmp(uid, ks_str(old, "uid")) != 0)
@@ -107,7 +117,14 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
                      "Invalid value: \"%s\": field is immutable", uid);
     else if (*revision == '\0' && call->verb == KS_UPDATE && !call->res->unconditional)
         ks_cause_add(&causes, "FieldValueInvalid", "metadata.resourceVersion",
-                     "Invalid value: 0x0: must be specified for an update");
+                     "Invalid value: 0: must be specified for an update");
+    if (causes.n > 0 && call->verb == KS_UPDATE) {
+        ks_fail_invalid_kind(call, call->res->group, call->res->plural, call->name, &causes);
+        return -1;
+    }
+    if (*deleted && strcmp(deleted, ks_str(old, "deletionTimestamp")) != 0)
+        ks_cause_add(&causes, "FieldValueInvalid", "metadata.deletionTimestamp",
+                     "Invalid value: \"%s\": field is immutable", deleted);
     if (causes.n > 0) {
         ks_fail_invalid(call, call->name, &causes);
         return -1;
@@ -179,7 +196,11 @@ json_t *ks_check_object(struct ks_call *call, struct ks_object *before, json_t *
     json_t *made = NULL;
 
     if (check_meta_types(call, meta) == 0) {
-        object = ks_schema_apply(call->res->schema, old, object, &causes, &dropped);
+        object = ks_schema_apply(call, old, object, &causes, &dropped);
+        if (causes.n > 0 && !call->res->custom) {
+            ks_fail_decode(call, "%s: %s", causes.list[0].field, causes.list[0].message);
+            goto out;
+        }
         meta = json_object_get(object, "metadata");
         if (before == NULL || meta != json_object_get(old, "metadata"))
             ks_validate_meta(meta, &causes);
@@ -193,6 +214,7 @@ json_t *ks_check_object(struct ks_call *call, struct ks_object *before, json_t *
         json_decref(made);
         made = NULL;
     }
+out:
     ks_causes_free(&causes);
     free(dropped.data);
     json_decref(object);

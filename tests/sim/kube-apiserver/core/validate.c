@@ -7,10 +7,17 @@
 
 #include "tests/sim/kube-apiserver/core/internal.h"
 
+#define ENDS  "and must start and end with an alphanumeric character "
+#define REGEX "regex used for validation is "
 #define DNS_RULE                                                                                             \
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "    \
-    "must "                                                                                                  \
-    "start and end with an alphanumeric character"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', " ENDS   \
+    "(e.g. 'example.com', " REGEX "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+#define NAME_RULE                                                                                            \
+    "name part must consist of alphanumeric characters, '-', '_' or '.', " ENDS                              \
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', " REGEX "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+#define LABEL_RULE                                                                                           \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', " ENDS    \
+    "(e.g. 'MyValue',  or 'my_value',  or '12345', " REGEX "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 
 static bool lower_alnum(char c)
 {
@@ -70,14 +77,9 @@ static void check_map(const json_t *meta, const char *field, bool labels, struct
     json_object_foreach(map, key, value)
     {
         if (!qualified(key))
-            ks_cause_add(causes, "FieldValueInvalid", path,
-                         "Invalid value: \"%s\": name part must consist of alphanumeric characters, '-', '_' "
-                         "or '.'",
-                         key);
+            ks_cause_add(causes, "FieldValueInvalid", path, "Invalid value: \"%s\": " NAME_RULE, key);
         if (labels && json_is_string(value) && !label_value(json_string_value(value), true))
-            ks_cause_add(causes, "FieldValueInvalid", path,
-                         "Invalid value: \"%s\": a valid label must be an empty string or consist of "
-                         "alphanumeric characters, '-', '_' or '.', at most 63",
+            ks_cause_add(causes, "FieldValueInvalid", path, "Invalid value: \"%s\": " LABEL_RULE,
                          json_string_value(value));
     }
 }
@@ -97,7 +99,7 @@ void ks_validate_meta(const json_t *meta, struct ks_causes *causes)
     {
         if (!json_is_string(one) || !qualified(json_string_value(one)))
             ks_cause_add(causes, "FieldValueInvalid", "metadata.finalizers",
-                         "Invalid value: \"%s\": name part must consist of alphanumeric characters",
+                         "Invalid value: \"%s\": " NAME_RULE,
                          json_is_string(one) ? json_string_value(one) : "");
     }
 }
@@ -124,7 +126,7 @@ static int check_micro(struct ks_call *call, const json_t *object, const char *p
         return 0;
     ks_fail(call, 400, "BadRequest",
             "%s in version \"%s\" cannot be handled as a %s: parsing time \"%s\" as "
-            "\"2006-01-02T15:04:05.000000Z07:00\": cannot parse",
+            "\"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"Z\" as \".000000\"",
             call->res->kind, call->res->version, call->res->kind,
             json_is_string(value) ? json_string_value(value) : "");
     return -1;
@@ -143,9 +145,18 @@ static json_t *lease(struct ks_call *call, json_t *object, struct ks_causes *cau
     return json_incref(object);
 }
 
+/* What the real server always shows of an event. */
+static void event_default(json_t *event, const char *key, json_t *value)
+{
+    if (json_object_get(event, key) == NULL)
+        (void)json_object_set(event, key, value);
+    json_decref(value);
+}
+
 static json_t *event(struct ks_call *call, json_t *object, struct ks_causes *causes)
 {
     const char *about = ks_str(object, "involvedObject.namespace");
+    json_t *made;
 
     if (check_micro(call, object, "eventTime") != 0 ||
         check_micro(call, object, "series.lastObservedTime") != 0)
@@ -153,7 +164,12 @@ static json_t *event(struct ks_call *call, json_t *object, struct ks_causes *cau
     if (strcmp(*about ? about : "default", call->ns) != 0)
         ks_cause_add(causes, "FieldValueInvalid", "involvedObject.namespace",
                      "Invalid value: \"%s\": does not match event.namespace", about);
-    return json_incref(object);
+    made = json_copy(object);
+    event_default(made, "eventTime", json_null());
+    event_default(made, "reportingComponent", json_string(""));
+    event_default(made, "reportingInstance", json_string(""));
+    event_default(made, "source", json_object());
+    return made;
 }
 
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -94,8 +94,8 @@ static const char *bookmark_line(struct kube_watch *watch, uint64_t revision, bo
     else
         ks_text_fmt(&watch->text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", watch->res->kind,
                     ks_api_version(watch->res, buf, sizeof buf));
-    ks_text_fmt(&watch->text, "\"metadata\":{\"resourceVersion\":\"%llu\",\"creationTimestamp\":null%s}",
-                (unsigned long long)revision,
+    ks_text_fmt(&watch->text, "\"metadata\":{\"resourceVersion\":\"%llu\"%s%s}", (unsigned long long)revision,
+                watch->res->custom ? "" : ",\"creationTimestamp\":null",
                 initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
     if (watch->form == KS_TABLE)
         ks_text_str(&watch->text, ",\"columnDefinitions\":[],\"rows\":[]");
@@ -280,12 +280,9 @@ static int check_initial(struct ks_call *call, bool *initial)
         ks_cause_add(
             &causes, "FieldValueForbidden", "resourceVersionMatch",
             "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
-    if (*asked && strcmp(ks_query_get(&call->query, "allowWatchBookmarks"), "true") != 0)
-        ks_cause_add(&causes, "FieldValueForbidden", "sendInitialEvents",
-                     "Forbidden: sendInitialEvents requires allowWatchBookmarks");
     if (causes.n == 0)
         return 0;
-    ks_fail_invalid(call, "", &causes);
+    ks_fail_invalid_kind(call, "meta.k8s.io", "ListOptions", "", &causes);
     return -1;
 }
 
@@ -321,7 +318,7 @@ static int watch_start(struct ks_call *call, struct kube_watch *watch)
                 ks_object_unref(list[i]);
         }
         watch->initial = list;
-        watch->end_bookmark = initial;
+        watch->end_bookmark = initial && watch->bookmarks;
     }
     return 0;
 }

@@ -64,6 +64,7 @@ static int check_kind(struct ks_call *call, const json_t *body)
     const char *version = ks_str(body, "apiVersion");
     const char *kind = ks_str(body, "kind");
     const char *want = ks_api_version(call->res, buf, sizeof buf);
+    struct ks_causes causes = {0};
 
     if (!json_is_object(body) || (call->res->custom && (!*version || !*kind))) {
         ks_fail(call, 400, "BadRequest", "Object 'Kind' or 'apiVersion' is missing in the body");
@@ -73,6 +74,12 @@ static int check_kind(struct ks_call *call, const json_t *body)
         ks_fail(call, 400, "BadRequest",
                 "the API version in the data (%s) does not match the expected API version (%s)", version,
                 want);
+        return -1;
+    }
+    if (*kind && strcmp(kind, call->res->kind) != 0 && call->res->custom) {
+        ks_cause_add(&causes, "FieldValueInvalid", "kind", "Invalid value: \"%s\": must be %s", kind,
+                     call->res->kind);
+        ks_fail_invalid_kind(call, call->res->group, kind, ks_str(body, "metadata.name"), &causes);
         return -1;
     }
     if (*kind && strcmp(kind, call->res->kind) != 0) {
@@ -283,8 +290,7 @@ static json_t *patched(struct ks_call *call, struct ks_object *before, json_t *b
         made = json_is_array(body) ? ks_json_patch(before->json, body, &error) : NULL;
         if (made == NULL)
             ks_fail(call, error ? 422 : 400, error ? "Invalid" : "BadRequest",
-                    "the server rejected our request due to an error in our request%s%s", error ? ": " : "",
-                    error ? error : "");
+                    "the server rejected our request due to an error in our request");
         free(error);
         return made;
     }

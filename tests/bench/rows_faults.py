@@ -1,0 +1,61 @@
+"""Rows of a Packet API that limits or fails: what it costs in calls and time, and what users see of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .rig import Rig, Session, each
+from .table import Row, Table
+
+RATE = 20
+SECONDS = 240
+
+
+def create_all(rig: Rig, session: Session, count: int) -> float:
+    """Creates so many at once; seconds from the first one's sight to the last one's Succeeded."""
+    shoots = rig.shoots(count)
+    each(shoots, lambda s: s.make_infrastructure())
+    runs = [rig.onlooker.wait_run(s.namespace, seconds=SECONDS) for s in shoots]
+    return max(e.at for _, e in runs) - min(b.at for b, _ in runs)
+
+
+def rate(rig: Rig, table: Table) -> None:
+    """200 objects while the API allows 20 calls a second."""
+    count = rig.size(200, 40)
+    for name, flags, judged in ((f"API allows {RATE}/s and the gateway is told", (f"--packet-rate={RATE}", "--packet-burst=4"), True),
+                                (f"API allows {RATE}/s and the gateway has to find out", (), False)):
+        with rig.session(packet=(f"--rate={RATE}", f"--rate-burst={RATE}"), flags=flags) as session:
+            took = create_all(rig, session, count)
+            ledger, counters, errors = session.packet.ledger(), session.packet.counters(), rig.onlooker.errors()
+        add_rate(table, f"{count} objects, {name}", count, took, ledger, counters, errors, judged)
+
+
+def add_rate(table: Table, name: str, count: int, took: float, ledger: list, counters: dict, errors: int, judged: bool) -> None:
+    floor = (2 * count - RATE) / RATE          # the server's bucket is full at the start
+    violations = counters["violations"]
+    share = len(ledger) / ((ledger[-1]["receivedMs"] - ledger[0]["receivedMs"]) / 1000) / RATE
+    limits = {"calls": [2.05], "errors": [0], "time": [1.05], "over": [0]} if judged else {k: [] for k in
+                                                                                        ("calls", "errors", "time", "over")}
+    table.add(Row(f"{name}: calls per object", [len(ledger) / count], "", "<= 2.05", limits["calls"],
+                  note=", ".join(f"{n}x {s}" for s, n in Counter(e["status"] for e in ledger).items())
+                       + "; Go 3.5 to 4.9, Rust 8.1"))
+    table.add(Row(f"{name}: times `Error` was shown", [errors], "", "0", limits["errors"], note="Go 230 to 460, Rust 1,036"))
+    table.add(Row(f"{name}: time over the floor", [took / floor], "", "<= 1.05", limits["time"],
+                  note=f"{took:.1f} s, the floor is {floor:.1f} s; Go 1.2 to 1.3, Rust 1.4"))
+    table.add(Row(f"{name}: rate exceeded", [violations["rate"] + violations["duringPause"]], "calls", "never", limits["over"],
+                  note=f"the simulator's count: {violations}"))
+    table.add(Row(f"{name}: share of the allowed rate used", [share], "", ">= 0.98", [0.98] if judged else [], True))
+
+
+def faults(rig: Rig, table: Table) -> None:
+    """200 objects while 20 % of the calls answer 500, or 20 % of the creates lose their answer."""
+    count = rig.size(200, 30)
+    cases = (("20 % of calls answer 500", {"status": 500}, {}, 2, "120, Rust 115"),
+             ("20 % of creates lose their answer", {"fate": "reset", "commit": True}, {"method": "POST"}, 0, "54, Rust 42"))
+    for name, fault, match, limit, before in cases:
+        with rig.session(latency_ms=50) as session:
+            session.packet.admin("POST", "faults", {"match": match, "count": -1, "percent": 20, "fault": fault})
+            took = create_all(rig, session, count)
+            errors, ledger, keys = rig.onlooker.errors(), session.packet.ledger(), len(session.packet.keys())
+        table.add(Row(f"{count} objects, {name}: times `Error` was shown", [errors], "", f"<= {limit}", [limit],
+                      note=f"{took:.1f} s, {len(ledger) / count:.2f} calls per object, {keys} keys at the end; Go {before}"))

@@ -1,0 +1,523 @@
+/* tests/unit/test_watcher_jobs.c -- the life of a job: what is read before it, credit, grants, its end, and
+ * the death of worker or gateway at each step (kubernetes 30, 31, 34; gardener 26, 80; design
+ * 2, 12.6, 12.17). */
+#include "tests/unit/test_watcher_fixture.h"
+
+static struct fx *with_object(void)
+{
+    struct fx *fx = fx_running(false);
+
+    fx_event(fx, "ADDED", (struct fx_object){.version = "10"});
+    return fx;
+}
+
+static struct work *the_work(struct fx *fx)
+{
+    return queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"));
+}
+
+static void pass_wait(struct fx *fx)
+{
+    int64_t next = watcher_core_next_ms(fx->core);
+
+    assert_true(next < INT64_MAX);
+    fx_tick(fx, next > fx->now.boot_ms ? next - fx->now.boot_ms : 0);
+}
+
+/* The usual run: the event is the job; Secret and Cluster are read together; two reads, no GET of the object.
+ */
+static void test_the_usual_job(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    assert_string_equal(fx_asked(fx, "GET", "/clusters/")->path,
+                        "/apis/extensions.gardener.cloud/v1alpha1/clusters/shoot--a--b");
+    assert_string_equal(fx_asked(fx, "GET", "/secrets/")->path,
+                        "/api/v1/namespaces/shoot--a--b/secrets/cloudprovider");
+    assert_int_equal(fx->n_requests, 3);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    assert_null(fx_take(fx, MSG_GRANT));
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    struct fx_sent *sent = fx_take(fx, MSG_GRANT);
+    assert_non_null(sent);
+    assert_int_equal(sent->to, THE_GATEWAY);
+    const struct msg_grant *grant = &sent->message.body.grant;
+    assert_true(span_is(grant->token, "token1"));
+    assert_true(span_is(grant->project, PROJECT));
+    assert_true(span_is(grant->label, "shoot--a--b-ssh-publickey"));
+    assert_true(span_is(grant->owner, "shoot--a--b/infra"));
+    assert_int_equal(grant->worker, THE_WORKER);
+    assert_int_equal(sent->message.envelope.epoch, ME);
+    assert_null(fx_take(fx, MSG_JOB));
+    /* nothing of the token stays in the core */
+    for (size_t i = 0; i < sizeof fx->core->jobs->credentials; i++)
+        assert_int_equal(((const char *)&fx->core->jobs->credentials)[i], 0);
+    struct msg_granted granted = {.handle = grant->handle, .outcome = OUTCOME_OK};
+    fx_say(fx, GATEWAY, THE_GATEWAY, MSG_GRANTED, &granted, 0, 0);
+    sent = fx_take(fx, MSG_JOB);
+    assert_non_null(sent);
+    const struct msg_job *job = &sent->message.body.job;
+    assert_int_equal(sent->to, THE_WORKER);
+    assert_int_equal(sent->message.envelope.epoch, ME);
+    assert_int_equal(job->handle, granted.handle);
+    assert_int_equal(job->secret, SECRET_USABLE);
+    assert_true(span_is(job->project, PROJECT));
+    assert_true(span_is(job->shoot_uid, "shoot-uid"));
+    assert_true(span_is(job->secret_name, "shoot--a--b/cloudprovider"));
+    assert_true(value_is_text(value_at(job->object, "metadata", "uid", NULL), UID));
+    assert_int_equal(value_kind(value_at(job->object, "metadata", "managedFields", NULL)), VALUE_NONE);
+    fx_done(fx, THE_WORKER, job->job, JOB_DONE, 0);
+    sent = fx_take(fx, MSG_REVOKE);
+    assert_non_null(sent);
+    assert_int_equal(sent->message.body.revoke.handle, granted.handle);
+    assert_null(fx->core->jobs);
+    assert_int_equal(fx->core->queue.count, 0);
+    fx_free(fx);
+}
+
+/* Work is given by credit: one job for each IDLE. */
+static void test_one_job_for_each_credit(void **state)
+{
+    struct fx *fx = fx_running(false);
+
+    (void)state;
+    fx_event(fx, "ADDED", (struct fx_object){.name = "a", .version = "10"});
+    fx_event(fx, "ADDED", (struct fx_object){.name = "b", .version = "11"});
+    uint64_t job = fx_run(fx);
+    assert_null(fx_asked(fx, "GET", "/clusters/"));
+    struct msg_done done = {.job = job};
+    fx_say(fx, WORKER, THE_WORKER, MSG_DONE, &done, 0, 0);
+    assert_null(fx_asked(fx, "GET", "/clusters/"));
+    fx_idle(fx, THE_WORKER);
+    assert_non_null(fx_asked(fx, "GET", "/clusters/"));
+    fx_free(fx);
+}
+
+/* kubernetes 30, 31: an event during the run does not start a second one, and is not lost */
+static void test_a_key_runs_once_at_a_time(void **state)
+{
+    struct fx *fx = with_object();
+    uint64_t job = fx_run(fx);
+
+    (void)state;
+    fx_peer(fx, WORKER, OTHER_WORKER);
+    fx_idle(fx, OTHER_WORKER);
+    fx_event(fx, "MODIFIED", (struct fx_object){.version = "11", .operation = "reconcile"});
+    assert_null(fx_asked(fx, "GET", ""));
+    fx_done(fx, THE_WORKER, job, JOB_DONE, 0);
+    assert_non_null(fx_asked(fx, "GET", "infrastructures/infra")); /* a second event is read afresh */
+    fx_free(fx);
+}
+
+/* News while the Secret is read: the job reads the object again instead of running twice. */
+static void test_news_during_preparation(void **state)
+{
+    struct fx *fx = with_object();
+    struct fx_object newer = {.version = "11", .operation = "reconcile"};
+
+    (void)state;
+    fx_event(fx, "MODIFIED", newer);
+    assert_false(the_work(fx)->dirty);
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    assert_null(fx_take(fx, MSG_GRANT));
+    char *object = fx_json(newer);
+    fx_answer(fx, "GET", "infrastructures/infra", 200, object);
+    free(object);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    fx_granted(fx, OUTCOME_OK, 0);
+    struct fx_sent *job = fx_take(fx, MSG_JOB);
+    assert_true(
+        value_is_text(value_at(job->message.body.job.object, "metadata", "resourceVersion", NULL), "11"));
+    fx_free(fx);
+}
+
+/* gardener 26, 80: no Cluster, nothing written, tried again by itself with a fresh object */
+static void test_cluster_missing(void **state)
+{
+    struct fx *fx = with_object();
+    char *object = fx_json((struct fx_object){.version = "10"});
+
+    (void)state;
+    fx_answer(fx, "GET", "/clusters/", 404, FX_NOT_FOUND);
+    assert_null(fx->core->jobs);
+    assert_int_equal(the_work(fx)->failures, 1);
+    pass_wait(fx);
+    assert_non_null(fx_asked(fx, "GET", "infrastructures/infra"));
+    assert_int_equal(the_work(fx)->processing, true);
+    fx_answer(fx, "GET", "infrastructures/infra", 200, object);
+    fx_answer(fx, "GET", "/clusters/", 200, "{\"kind\":\"Cluster\",\"spec\":{\"shoot\":null}}");
+    assert_int_equal(the_work(fx)->failures, 2);
+    assert_null(fx_asked(fx, "PATCH", ""));
+    assert_null(fx_take(fx, MSG_JOB));
+    free(object);
+    fx_free(fx);
+}
+
+static void test_object_gone_before_a_retry(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    fx_answer(fx, "GET", "/clusters/", 500, "");
+    pass_wait(fx);
+    fx_answer(fx, "GET", "infrastructures/infra", 404, FX_NOT_FOUND);
+    assert_null(fx->core->jobs);
+    assert_int_equal(fx->core->queue.count, 0);
+    fx_free(fx);
+}
+
+static void test_secret_missing_goes_to_the_worker(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 404, FX_NOT_FOUND);
+    assert_null(fx_take(fx, MSG_GRANT));
+    struct fx_sent *job = fx_take(fx, MSG_JOB);
+    assert_int_equal(job->message.body.job.secret, SECRET_MISSING);
+    assert_int_equal(job->message.body.job.handle, 0);
+    fx_free(fx);
+}
+
+static void test_secret_unreadable_is_tried_again(void **state)
+{
+    int codes[] = {401, 403, 500, 503, 429};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        struct fx *fx = with_object();
+
+        fx_answer(fx, "GET", "/secrets/", codes[i], "no");
+        assert_int_equal(the_work(fx)->failures, 1);
+        assert_null(fx_take(fx, MSG_JOB));
+        fx_free(fx);
+    }
+}
+
+/* design 12.6: waiting for budget happens in the queue, without a strike */
+static void test_later_from_the_gateway(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    fx_granted(fx, OUTCOME_LATER, 2500);
+    assert_null(fx->core->jobs);
+    assert_int_equal(the_work(fx)->failures, 0);
+    assert_int_equal(watcher_core_next_ms(fx->core), fx->now.boot_ms + 2500);
+    fx_event(fx, "ADDED",
+             (struct fx_object){.name = "b", .version = "12"}); /* the worker is free for others */
+    assert_non_null(fx_asked(fx, "GET", "/clusters/"));
+    fx_free(fx);
+}
+
+static void test_results(void **state)
+{
+    struct row {
+        enum job_result result;
+        uint64_t after_ms;
+        unsigned failures;
+        int64_t least, most; /* of the wait; -1: none */
+    } rows[] = {
+        {JOB_DONE, 0, 0, -1, -1},         {JOB_SKIP, 0, 0, -1, -1},  {JOB_RETRY, 0, 1, 4, 5},
+        {JOB_LATER, 9000, 0, 9000, 9000}, {JOB_LATER, 0, 0, 1, 100},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fx *fx = with_object();
+        uint64_t job = fx_run(fx);
+
+        fx_done(fx, THE_WORKER, job, rows[i].result, rows[i].after_ms);
+        assert_null(fx->core->jobs);
+        if (rows[i].least < 0) {
+            assert_null(the_work(fx));
+        } else {
+            assert_int_equal(the_work(fx)->failures, rows[i].failures);
+            assert_in_range(queue_next_ms(&fx->core->queue) - fx->now.boot_ms, rows[i].least, rows[i].most);
+        }
+        fx_free(fx);
+    }
+}
+
+/* AGAIN starts anew at once with a fresh read; five in a row, then it backs off */
+static void test_again(void **state)
+{
+    struct fx *fx = with_object();
+    char *object = fx_json((struct fx_object){.version = "10"});
+    uint64_t job = fx_run(fx);
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        fx_done(fx, THE_WORKER, job, JOB_AGAIN, 0);
+        fx_answer(fx, "GET", "infrastructures/infra", 200, object);
+        job = fx_run(fx);
+        assert_int_equal(the_work(fx)->failures, 0);
+    }
+    fx_done(fx, THE_WORKER, job, JOB_AGAIN, 0);
+    assert_null(fx_asked(fx, "GET", "infrastructures/infra"));
+    assert_int_equal(the_work(fx)->failures, 1);
+    free(object);
+    fx_free(fx);
+}
+
+static void test_absent_since_travels(void **state)
+{
+    struct fx *fx = with_object();
+    char *object = fx_json((struct fx_object){.version = "10"});
+    uint64_t job = fx_run(fx);
+    struct msg_done done = {.job = job, .result = JOB_LATER, .after_ms = 100, .absent_since = 1234567};
+
+    (void)state;
+    fx_say(fx, WORKER, THE_WORKER, MSG_DONE, &done, 0, 0);
+    fx_idle(fx, THE_WORKER);
+    pass_wait(fx);
+    fx_answer(fx, "GET", "infrastructures/infra", 200, object);
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    fx_granted(fx, OUTCOME_OK, 0);
+    assert_int_equal(fx_take(fx, MSG_JOB)->message.body.job.absent_since, 1234567);
+    free(object);
+    fx_free(fx);
+}
+
+/* design 12.17: JOB without STARTED within a second */
+static void test_a_job_that_does_not_arrive(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    fx_granted(fx, OUTCOME_OK, 0);
+    fx_tick(fx, STARTED_DEADLINE_MS - 1);
+    assert_null(fx_take(fx, MSG_END_WORKER));
+    fx_tick(fx, 1);
+    struct fx_sent *end = fx_take(fx, MSG_END_WORKER);
+    assert_non_null(end);
+    assert_int_equal(end->message.body.end_worker.incarnation, THE_WORKER);
+    assert_non_null(fx->core->jobs); /* the key is not free before it is reaped */
+    fx_tick(fx, 10000);
+    assert_null(fx_take(fx, MSG_END_WORKER));
+    fx_free(fx);
+}
+
+/* ---- deaths ---- */
+
+enum step { AT_PREPARING, AT_GRANTING, AT_SENT, AT_RUNNING, AT_PATCHING, STEPS };
+
+static struct pack status_body(void)
+{
+    struct pack body;
+
+    pack_open(&body);
+    pack_map(&body, 1), pack_text(&body, "status"), pack_map(&body, 1),
+        pack_text(&body, "observedGeneration");
+    pack_int(&body, 1);
+    return body;
+}
+
+/* Brings a job to a step. Returns its handle, 0 before there was one. */
+static uint64_t bring_to(struct fx *fx, enum step step)
+{
+    if (step == AT_PREPARING)
+        return 0;
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    uint64_t handle = fx->core->jobs->handle;
+    if (step > AT_GRANTING)
+        fx_granted(fx, OUTCOME_OK, 0);
+    if (step > AT_SENT) {
+        struct msg_started started = {.job = fx->core->jobs->id};
+        fx_say(fx, WORKER, THE_WORKER, MSG_STARTED, &started, 0, 0);
+    }
+    if (step == AT_PATCHING) {
+        struct pack body = status_body();
+        struct msg_patch patch = {.job = fx->core->jobs->id,
+                                  .seq = 1,
+                                  .target = PATCH_STATUS,
+                                  .resource_version = SPAN("10"),
+                                  .body = {(const uint8_t *)body.out.data, body.out.size}};
+        fx_say(fx, WORKER, THE_WORKER, MSG_PATCH, &patch, ME, 0);
+        pack_close(&body);
+        assert_non_null(fx_asked(fx, "PATCH", "/status?fieldManager=fm"));
+    }
+    return handle;
+}
+
+/* kubernetes 34, design 2: the key comes back when the worker is reaped, nothing of it is open, and the
+ * gateway has let go; never before. */
+static void test_the_worker_dies_at_each_step(void **state)
+{
+    (void)state;
+    for (enum step step = AT_PREPARING; step < STEPS; step++) {
+        struct fx *fx = with_object();
+        uint64_t handle = bring_to(fx, step);
+
+        fx_peer(fx, WORKER, OTHER_WORKER);
+        fx_idle(fx, OTHER_WORKER);
+        fx_gone(fx, THE_WORKER);
+        if (handle) {
+            assert_int_equal(fx_take(fx, MSG_REVOKE)->message.body.revoke.handle, handle);
+            assert_true(the_work(fx)->processing);
+            fx_tick(fx, 3000);
+            assert_non_null(fx_take(fx, MSG_REVOKE)); /* asked again */
+            assert_true(the_work(fx)->processing);
+            if (step == AT_PATCHING) {
+                struct msg_revoked revoked = {.handle = handle};
+                fx_say(fx, GATEWAY, THE_GATEWAY, MSG_REVOKED, &revoked, 0, 0);
+                assert_true(the_work(fx)->processing);
+                fx_answer(fx, "PATCH", "/status", 200, "{}");
+                assert_null(fx_take(fx, MSG_REPLY));
+            } else {
+                struct msg_revoked revoked = {.handle = handle};
+                fx_say(fx, GATEWAY, THE_GATEWAY, MSG_REVOKED, &revoked, 0, 0);
+            }
+        }
+        assert_int_equal(the_work(fx)->strikes, step >= AT_SENT);
+        assert_int_equal(the_work(fx)->failures, step >= AT_SENT);
+        fx_tick(fx, 1000);
+        assert_int_equal(fx->core->jobs->worker->incarnation, OTHER_WORKER);
+        fx_free(fx);
+    }
+}
+
+/* The gateway dies: its workers are ended with it; no strike for anybody; the next gateway goes on. */
+static void test_the_gateway_dies_at_each_step(void **state)
+{
+    (void)state;
+    for (int order = 0; order < 2; order++)
+        for (enum step step = AT_PREPARING; step < STEPS; step++) {
+            struct fx *fx = with_object();
+
+            bring_to(fx, step);
+            fx_gone(fx, order ? THE_GATEWAY : THE_WORKER);
+            fx_gone(fx, order ? THE_WORKER : THE_GATEWAY);
+            if (step == AT_PATCHING) {
+                assert_true(the_work(fx)->processing);
+                fx_answer(fx, "PATCH", "/status", 200, "{}");
+            }
+            assert_null(fx->core->jobs);
+            assert_int_equal(the_work(fx)->strikes, 0);
+            assert_int_equal(the_work(fx)->failures, 0);
+            fx_peer(fx, WORKER, OTHER_WORKER);
+            fx_idle(fx, OTHER_WORKER);
+            assert_null(fx->core->jobs);
+            fx_peer(fx, GATEWAY, THE_GATEWAY + 10);
+            fx_tick(fx, 20);
+            assert_non_null(fx->core->jobs);
+            fx_free(fx);
+        }
+}
+
+static void test_a_gateway_that_does_not_answer_holds_nobody(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    bring_to(fx, AT_GRANTING);
+    fx_tick(fx, 60000);
+    assert_non_null(fx_take(fx, MSG_REVOKE));
+    assert_int_equal(the_work(fx)->failures, 1);
+    fx_granted(fx, OUTCOME_OK, 0); /* comes after all: given back at once */
+    assert_non_null(fx_take(fx, MSG_REVOKE));
+    fx_free(fx);
+}
+
+/* A deleted object is forgotten, also in the middle of a job's preparation. */
+static void test_deletion_while_preparing(void **state)
+{
+    struct fx *fx = with_object();
+
+    (void)state;
+    fx_event(fx, "DELETED", (struct fx_object){.version = "11"});
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    fx_answer(fx, "GET", "infrastructures/infra", 404, FX_NOT_FOUND);
+    assert_null(fx->core->jobs);
+    assert_int_equal(fx->core->queue.count, 0);
+    assert_int_equal(fx->core->cache.count, 0);
+    fx_free(fx);
+}
+
+static void test_drain(void **state)
+{
+    struct fx *fx = with_object();
+    struct msg_drain drain = {.within_ms = 1000};
+    uint64_t job = fx_run(fx);
+
+    (void)state;
+    fx_peer(fx, WORKER, OTHER_WORKER);
+    fx_idle(fx, OTHER_WORKER);
+    fx_event(fx, "ADDED", (struct fx_object){.name = "b", .version = "11"}); /* being prepared */
+    fx_say(fx, SUPERVISOR, 0, MSG_DRAIN, &drain, 0, 0);
+    assert_false(watcher_core_finished(fx->core));
+    fx_event(fx, "ADDED", (struct fx_object){.name = "c", .version = "12"});
+    fx_done(fx, THE_WORKER, job, JOB_DONE, 0);
+    assert_true(watcher_core_finished(fx->core));
+    assert_null(fx->core->jobs);
+    fx_free(fx);
+}
+
+/* gardener 46, 14; ids for the grant come from status, Terraform's too */
+static void test_what_a_job_knows(void **state)
+{
+    struct fx *fx = fx_running(false);
+    static const char cluster[] = "{\"kind\":\"Cluster\",\"spec\":{\"shoot\":{\"metadata\":{\"annotations\":{"
+                                  "\"confirmation.gardener.cloud/force-deletion\":\"True\"}}}}}";
+
+    (void)state;
+    fx_event(fx, "ADDED",
+             (struct fx_object){
+                 .version = "10",
+                 .status =
+                     "{\"providerStatus\":{\"sshKeyID\":\"" KEY_ID "\"},\"state\":{\"encoding\":\"none\","
+                     "\"data\":\"{\\\"version\\\":4,\\\"outputs\\\":{\\\"key_pair_id\\\":{\\\"value\\\":"
+                     "\\\"99999999-bbbb-cccc-dddd-eeeeeeeeeeee\\\"}}}\",\"obsolete\":[\"" KEY_ID
+                     "\",\"88888888-bbbb-cccc-dddd-eeeeeeeeeeee\",\"x\",7]}}"});
+    fx_answer(fx, "GET", "/clusters/", 200, cluster);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    struct fx_sent *grant = fx_take(fx, MSG_GRANT);
+    struct value_iter it = value_each(grant->message.body.grant.ids);
+    assert_true(value_next(&it) && value_is_text(it.item, KEY_ID));
+    assert_true(value_next(&it) && value_is_text(it.item, "99999999-bbbb-cccc-dddd-eeeeeeeeeeee"));
+    assert_true(value_next(&it) && value_is_text(it.item, "88888888-bbbb-cccc-dddd-eeeeeeeeeeee"));
+    assert_false(value_next(&it));
+    struct msg_granted granted = {.handle = grant->message.body.grant.handle};
+    fx_say(fx, GATEWAY, THE_GATEWAY, MSG_GRANTED, &granted, 0, 0);
+    struct fx_sent *job = fx_take(fx, MSG_JOB);
+    assert_int_equal(job->message.body.job.force_delete, 1);
+    assert_true(span_is(job->message.body.job.terraform_key, "99999999-bbbb-cccc-dddd-eeeeeeeeeeee"));
+    fx_free(fx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_usual_job),
+        cmocka_unit_test(test_one_job_for_each_credit),
+        cmocka_unit_test(test_a_key_runs_once_at_a_time),
+        cmocka_unit_test(test_news_during_preparation),
+        cmocka_unit_test(test_cluster_missing),
+        cmocka_unit_test(test_object_gone_before_a_retry),
+        cmocka_unit_test(test_secret_missing_goes_to_the_worker),
+        cmocka_unit_test(test_secret_unreadable_is_tried_again),
+        cmocka_unit_test(test_later_from_the_gateway),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_absent_since_travels),
+        cmocka_unit_test(test_a_job_that_does_not_arrive),
+        cmocka_unit_test(test_the_worker_dies_at_each_step),
+        cmocka_unit_test(test_the_gateway_dies_at_each_step),
+        cmocka_unit_test(test_a_gateway_that_does_not_answer_holds_nobody),
+        cmocka_unit_test(test_deletion_while_preparing),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_what_a_job_knows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

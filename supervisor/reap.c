@@ -51,20 +51,31 @@ static bool row_of_slot(const struct supervisor *s, const struct tree_row *was, 
     return false;
 }
 
+static bool was_asked(const struct tree_row *was)
+{
+    return strcmp(was->state, "draining") == 0 || strcmp(was->state, "ending") == 0;
+}
+
+/* A death that nobody asked for is an error; one that was announced is somebody's decision. */
+static enum log_level level_of(const struct tree_row *was, bool parked)
+{
+    if (parked)
+        return LEVEL_ERROR;
+    if (was_asked(was))
+        return LEVEL_INFO;
+    return was->leaving ? LEVEL_WARN : LEVEL_ERROR;
+}
+
 /* A death is told once, with everything: how, why, and what comes next. */
 static void tell_death(const struct supervisor *s, const struct tree_row *was, int64_t pid, int status)
 {
     struct tree_row is;
-    char how[128];
-    bool parked, asked = strcmp(was->state, "draining") == 0 || strcmp(was->state, "ending") == 0;
+    char how[STATUS_TEXT_MAX];
 
     status_text(status, how, sizeof how);
     if (!row_of_slot(s, was, &is))
         return;
-    parked = strcmp(is.state, "parked") == 0;
-    enum log_level level = parked || !asked ? LEVEL_ERROR : LEVEL_INFO;
-    if (s->stop_requests > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        level = LEVEL_INFO;
+    bool parked = strcmp(is.state, "parked") == 0;
     const struct log_field fields[] = {
         F_STR("role", role_name(was->role)),
         F_INT("slot", was->slot),
@@ -76,12 +87,14 @@ static void tell_death(const struct supervisor *s, const struct tree_row *was, i
         F_STR("doing", was->doing),
         F_STR("object", was->key),
         F_INT("uptimeMs", was->uptime_ms),
-        F_STR("said", was->leaving ? "that it leaves" : "nothing"),
+        F_STR("announced", was->leaving ? "yes" : "no"),
         F_STR("now", is.state),
         F_INT("nextStartMs", is.next_start_ms),
     };
-    log_write(level, parked ? "a process died too often and is parked" : "a process died", fields,
-              sizeof fields / sizeof fields[0]);
+    const char *msg = parked ? "a process died too often and is parked"
+                      : was->leaving && WIFEXITED(status) && !WEXITSTATUS(status) ? "a process left"
+                                                                                  : "a process died";
+    log_write(level_of(was, parked), msg, fields, sizeof fields / sizeof fields[0]);
 }
 
 static void reap_all(struct supervisor *s)

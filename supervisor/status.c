@@ -37,7 +37,7 @@ static void pack_row(struct pack *p, const struct tree_row *row)
 {
     bool running = row->pid != 0, died = row->restarts > 0 || row->last_status != 0;
     bool waits = row->next_start_ms > 0;
-    char how[128];
+    char how[STATUS_TEXT_MAX];
 
     pack_map(p, 8 + (row->key[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) + (running ? 1 : 0));
     text(p, "role", role_name(row->role));

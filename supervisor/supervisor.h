@@ -92,6 +92,7 @@ struct status_answer {
 };
 void status_make(const struct supervisor *s, struct status_answer *answer);
 void status_free(struct status_answer *answer);
+#define STATUS_TEXT_MAX 160u
 /* How a process ended, for people: "exit 66: its supervisor is gone", "SIGSEGV". */
 void status_text(int wait_status, char *buf, size_t size);
 

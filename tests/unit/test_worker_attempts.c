@@ -90,6 +90,24 @@ static void a_seen_attempt_is_recorded_and_rotated(void **state)
     driver_close(&d);
 }
 
+/* The grant was made before the key was known: its id is written down, and the next run may touch it. */
+static void a_seen_attempt_outside_the_grant_is_recorded_for_the_next_run(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED ",'deletionTimestamp':'2026-08-21T17:55:50Z'", KEY_BASE64, NULL,
+                       STATE(ATTEMPT(OLD_FP, MINUTE_AGO)));
+    uint64_t search = begin(&d);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    answer_found(&d, search, OUTCOME_OK, FOUND(ID_B, "true", "false", "0", OLD_FP));
+    expect_remove(&d, ID_B);
+    answer_outcome(&d, OUTCOME_NOT_GRANTED, NULL);
+    expect_status(&d, STATE(",'id':'" ID_B "','fingerprint':'" OLD_FP "','attempts':{'" OLD_FP "':null}"));
+    expect_done(&d, JOB_AGAIN);
+    driver_close(&d);
+}
+
 /* The same material may be asked for again at once: the gateway lists before it posts. */
 static void the_same_material_goes_on(void **state)
 {
@@ -235,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_late_first_list_waits_ten_seconds_more),
         cmocka_unit_test(an_absence_older_than_the_attempt_does_not_count),
         cmocka_unit_test(a_seen_attempt_is_recorded_and_rotated),
+        cmocka_unit_test(a_seen_attempt_outside_the_grant_is_recorded_for_the_next_run),
         cmocka_unit_test(the_same_material_goes_on),
         cmocka_unit_test(refused_during_an_older_attempt_waits_and_then_counts),
         cmocka_unit_test(refused_after_an_unknown_create_of_the_same_run_waits),

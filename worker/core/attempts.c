@@ -33,6 +33,7 @@ static bool is_seen(struct job *job, const struct attempt *attempt)
         if (strcmp(key->fingerprint, attempt->fingerprint) != 0 || key->owner == OWNER_OTHER ||
             !(key->label || key_is_ours(job, key)))
             continue;
+        job->learned |= !key->recorded && key->owner != OWNER_US;
         seen = key->recorded = true;
         if (job->state.id[0] != '\0') {
             if (!state_knows(&job->state, key->id))

@@ -118,7 +118,7 @@ enum progress flow_end(struct worker_core *core, enum job_result result, uint64_
     decide_end(job, result, after_ms, summary);
     if (result == JOB_LATER || result == JOB_AGAIN) {
         attempts_close(job, false);
-        if (job->intent_ms != 0 && job->state.dirty)
+        if ((job->intent_ms != 0 || job->learned) && job->state.dirty)
             write_start(core, WRITE_STATE, 0);
     }
     return ENDING;
@@ -149,5 +149,7 @@ enum progress flow_call_failed(struct worker_core *core, unsigned outcome, uint6
         return flow_end(core, JOB_LATER, wait_ms > 0 ? wait_ms : 1000, "Packet's budget is used up");
     if (outcome == OUTCOME_FENCED)
         return flow_end(core, JOB_AGAIN, 0, "the gateway does not take this run's calls any more");
+    if (outcome == OUTCOME_NOT_GRANTED && core->job->learned)
+        return flow_end(core, JOB_AGAIN, 0, "the next grant names the key that was found");
     return flow_fail(core, cause_of_outcome(outcome));
 }

@@ -95,7 +95,8 @@ struct job {
     int64_t intent_ms;  /* CLOCK_BOOTTIME of the intent written in this run, 0 = none */
     bool intent_before; /* an older run had left the same intent */
     int64_t intent_before_s;
-    bool open; /* a mutation of this run has no definite outcome */
+    bool learned; /* an id was recorded in this run that its grant does not name */
+    bool open;    /* a mutation of this run has no definite outcome */
     int64_t effect_started_ms;
 
     /* the end, once it is decided */

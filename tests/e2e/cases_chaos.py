@@ -10,7 +10,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from .chaos import Killer, summary, verify_list_before_repeat, verify_no_key_twice
+from .chaos import Killer, read_jobs, summary, verify_list_before_repeat, verify_no_key_twice
 from .harness import T, case
 from .procs import SCALE, wait_for
 from .shoot import NAME, Shoot
@@ -58,8 +58,8 @@ def chaos(t: T) -> None:
     end = time.monotonic() + seconds * SCALE * 2
     # Kills need work to hit: when all is done before enough of them happened, further objects are made.
     while len(killer.kills) < wanted and time.monotonic() < end and killer.is_alive():
-        if states(t, shoots).get("Succeeded", 0) > len(shoots) - WORKERS:
-            shoots += make(t, 10)
+        if states(t, shoots).get("Succeeded", 0) > len(shoots) - 4 * WORKERS:
+            shoots += make(t, 6 * WORKERS)
         time.sleep(0.2)
     kills = killer.finish()
     finish = time.monotonic()
@@ -68,7 +68,7 @@ def chaos(t: T) -> None:
     print(f"      {t.name}: {len(shoots)} objects, all Succeeded {late:.1f} s after the last kill", flush=True)
 
     ledger = t.packet.ledger()
-    hit = summary(kills, ledger)
+    hit = summary(kills, read_jobs(t.provider.log), ledger)
     repeats = verify_list_before_repeat(ledger, kills)
     print(f"      {t.name}: {hit}; POSTs repeated after a list: {repeats}", flush=True)
     verify_no_key_twice(ledger, shoots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable
 
 from .audit import Request
-from .chaos import Kill, open_calls, summary, verify_list_before_repeat, verify_no_key_twice
+from .chaos import Job, Kill, open_calls, summary, verify_list_before_repeat, verify_no_key_twice
 from .harness import T, case
 from .procs import Failure
 from .provider import SANITIZER
@@ -28,7 +28,7 @@ def must_fail(t: T, what: str, action: Callable[[], object]) -> None:
 @case
 def proof_of_list_before_repeat(t: T) -> None:
     """A POST repeated after a kill without a list sent since is found; with one it is not."""
-    kills = [Kill(120, "packet-gateway", 1, "")]
+    kills = [Kill(120, "packet-gateway", 1)]
     first, again = call("POST", 100, 150), call("POST", 300, 350, committed=True)
     too_early, good = call("GET", 110, 160), call("GET", 200, 250)
     must_fail(t, "a blind repeat", lambda: verify_list_before_repeat([first, again], kills))
@@ -48,9 +48,10 @@ def proof_of_no_key_twice(t: T) -> None:
 def proof_of_kills_in_flight(t: T) -> None:
     """A kill counts as in flight only with a job or an open call at that moment."""
     ledger = [call("POST", 100, 150), call("GET", 500, None)]
-    kills = [Kill(120, "packet-gateway", 1, "idle"), Kill(160, "packet-gateway", 1, "idle"), Kill(120, "worker", 2, "idle"),
-             Kill(200, "worker", 2, "create a/b"), Kill(50, "watcher", 3, "idle", ["create a/b"])]
-    got = summary(kills, ledger)
+    jobs = [Job(2, 190, 210), Job(7, 40, 60)]
+    kills = [Kill(120, "packet-gateway", 1), Kill(160, "packet-gateway", 1), Kill(120, "worker", 2),
+             Kill(200, "worker", 2), Kill(200, "worker", 7), Kill(50, "watcher", 3)]
+    got = summary(kills, jobs, ledger)
     t.equal((got["in flight"], got["gateway within a POST"]), (3, 1), "in flight, within a POST")
     t.equal(len(open_calls(ledger, 10_000)), 1, "a call that is never answered stays open")
 

@@ -5,11 +5,14 @@ Killer sends the SIGKILLs and notes what was under way at each; verify_* read th
 
 from __future__ import annotations
 
+import datetime
+import json
 import random
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 from .harness import T
 from .procs import Failure
@@ -20,17 +23,18 @@ ROLES = ("packet-gateway", "worker", "watcher")
 
 @dataclass
 class Kill:
-    at_ms: int                     # wall clock, as in the ledger
+    at_ms: int                     # wall clock, as in ledger and log
     role: str
     pid: int
-    doing: str                     # what packetctl said the killed process was doing
-    busy_workers: list[str] = field(default_factory=list)   # the same of every worker that had a job
 
-    def hit_job(self) -> bool:
-        """A worker with a job of its own, or the watcher or gateway while some worker had one."""
-        if self.role == "worker":
-            return self.doing not in ("", "idle")
-        return bool(self.busy_workers)
+
+@dataclass
+class Job:
+    """From the watcher's trace: given to a worker, until its answer or its death."""
+
+    worker: int
+    from_ms: int
+    to_ms: int
 
 
 class Killer(threading.Thread):
@@ -56,29 +60,28 @@ class Killer(threading.Thread):
             self.trouble = e
 
     def kill_one(self, role: str) -> bool:
-        """One kill of that role, preferably at something that has work; False if there was none to kill just now."""
+        """One kill of that role, at a moment with work under way; False if there was none to kill just now."""
         provider = self.t.provider
+        self.wait_for_call("POST" if role == "packet-gateway" else None)
         processes = provider.status(check=False).get("processes", [])
         ready = [p for p in processes if p["role"] == role and p["state"] == "ready" and p["pid"] > 0]
-        busy = [p["doing"] for p in processes if p["role"] == "worker" and p.get("doing", "idle") not in ("", "idle")]
         if not ready:
             return False
-        working = [p for p in ready if p.get("doing", "idle") not in ("", "idle")]
-        victim = self.random.choice(working or ready)
         if role == "packet-gateway":
-            self.wait_for_open_post()
+            self.wait_for_call("POST")
+        victim = self.random.choice(ready)
         at = time.time_ns() // 1_000_000
         if provider.kill(victim["pid"], signal.SIGKILL):
-            self.kills.append(Kill(at, role, victim["pid"], victim.get("doing", ""), busy))
+            self.kills.append(Kill(at, role, victim["pid"]))
             return True
         return False
 
-    def wait_for_open_post(self) -> None:
-        """Up to half a second until the simulator holds a POST whose answer is some time away. The worst moment to die in."""
+    def wait_for_call(self, method: str | None) -> None:
+        """Up to half a second until the simulator holds such a call whose answer is some time away."""
         end = time.monotonic() + 0.5
         while time.monotonic() < end and not self.done.is_set():
-            now = time.time_ns() // 1_000_000
-            if any(e["method"] == "POST" and (e["answerMs"] or 0) > now + 10 for e in self.t.packet.ledger_tail()):
+            soon = time.time_ns() // 1_000_000 + 10
+            if any(method in (None, e["method"]) and (e["answerMs"] or 0) > soon for e in self.t.packet.ledger_tail()):
                 return
             time.sleep(0.005)
 
@@ -96,16 +99,36 @@ def open_calls(ledger: list[dict], at_ms: int, method: str | None = None) -> lis
             and not e["late"]]
 
 
-def summary(kills: list[Kill], ledger: list[dict]) -> dict[str, int]:
-    """What the kills hit, by trace (packetctl's "doing") and ledger."""
-    ends_calls = ("packet-gateway", "watcher")         # their death ends the calls that are under way
-    in_flight = [k for k in kills if k.hit_job() or (k.role in ends_calls and open_calls(ledger, k.at_ms))]
-    return {
-        "kills": len(kills),
-        **{role: sum(1 for k in kills if k.role == role) for role in ROLES},
-        "in flight": len(in_flight),
-        "gateway within a POST": sum(1 for k in kills if k.role == "packet-gateway" and open_calls(ledger, k.at_ms, "POST")),
-    }
+def read_jobs(log: Path) -> list[Job]:
+    """The jobs of every worker that ever lived, from the program's log at level debug."""
+    open_jobs: dict[int, int] = {}
+    jobs: list[Job] = []
+    for line in log.read_text(errors="replace").splitlines():
+        if '"JOB"' not in line and '"DONE"' not in line and "a process died" not in line:
+            continue
+        e = json.loads(line)
+        at = int(datetime.datetime.fromisoformat(e["ts"]).timestamp() * 1000)
+        if e["logger"] == "watcher" and e.get("name") == "JOB" and e.get("way") == "out" and e.get("verdict") == "sent":
+            open_jobs[e["pid"]] = at
+        elif (e["logger"] == "watcher" and e.get("name") == "DONE" and e.get("way") == "in") or e["msg"] == "a process died":
+            if e["pid"] in open_jobs:
+                jobs.append(Job(e["pid"], open_jobs.pop(e["pid"]), at))
+    return jobs + [Job(pid, at, 2**62) for pid, at in open_jobs.items()]
+
+
+def hit(kill: Kill, jobs: list[Job], ledger: list[dict]) -> bool:
+    """Did it end a job (a worker's own, or any, since watcher and gateway take their workers with them) or a call?"""
+    for job in jobs:
+        if job.from_ms <= kill.at_ms < job.to_ms and (kill.role != "worker" or job.worker == kill.pid):
+            return True
+    return kill.role == "packet-gateway" and bool(open_calls(ledger, kill.at_ms))
+
+
+def summary(kills: list[Kill], jobs: list[Job], ledger: list[dict]) -> dict[str, int]:
+    """What the kills hit, by the program's trace and the ledger."""
+    within = [k for k in kills if k.role == "packet-gateway" and open_calls(ledger, k.at_ms, "POST")]
+    return {"kills": len(kills), **{role: sum(1 for k in kills if k.role == role) for role in ROLES},
+            "in flight": sum(1 for k in kills if hit(k, jobs, ledger)), "gateway within a POST": len(within)}
 
 
 def verify_no_key_twice(ledger: list[dict], shoots: list[Shoot]) -> None:

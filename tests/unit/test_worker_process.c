@@ -95,7 +95,9 @@ static void next_message(struct bus *bus, enum msg_id id, struct inbound *in)
 
 static void take(struct bus *bus, enum msg_id id)
 {
-    struct inbound in = next_message(bus, id);
+    struct inbound in;
+
+    next_message(bus, id, &in);
 
     inbound_close(&in);
 }

@@ -1,0 +1,296 @@
+/* tests/unit/test_packetctl.c -- packetctl's command line, and its conversation with a small supervisor made
+ * for the test: a process that answers one question on a real control socket. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "packetctl/packetctl.h"
+#include "proto/bus.h"
+#include "proto/pack.h"
+
+static char dir[64];
+static char error[256];
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    strcpy(dir, "/tmp/packetctl-test-XXXXXX");
+    unsetenv("RUNTIME_DIRECTORY");
+    unsetenv("XDG_RUNTIME_DIR");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int tear_down(void **unused)
+{
+    char path[96];
+
+    (void)unused;
+    snprintf(path, sizeof path, "%s/" ENDPOINT_CONTROL, dir);
+    unlink(path);
+    return rmdir(dir);
+}
+
+/* ---- the command line */
+
+static int typed(struct command_line *line, const char *a, const char *b, const char *c, const char *d)
+{
+    const char *const words[] = {"packetctl", a, b, c, d, NULL};
+    int n = 1;
+
+    while (n < 5 && words[n])
+        n++;
+    error[0] = '\0';
+    return command_line_read(line, n, (char *const *)(uintptr_t)words, error, sizeof error);
+}
+
+static void test_command_line(void **unused)
+{
+    struct command_line line;
+
+    (void)unused;
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
+    assert_int_equal(line.command, COMMAND_STATUS);
+    assert_false(line.json);
+    assert_string_equal(line.dir, "/run/gardener-extension-provider-packet");
+    assert_int_equal(typed(&line, "--json", "--runtime-dir", "/x", "stop"), 0);
+    assert_int_equal(line.command, COMMAND_STOP);
+    assert_true(line.json);
+    assert_string_equal(line.dir, "/x");
+    assert_int_equal(typed(&line, "stop", "--runtime-dir=/y", NULL, NULL), 0);
+    assert_string_equal(line.dir, "/y");
+    assert_int_equal(typed(&line, "--help", "nonsense", NULL, NULL), 0);
+    assert_int_equal(line.command, COMMAND_HELP);
+    assert_int_equal(typed(&line, "--version", NULL, NULL, NULL), 0);
+    assert_int_equal(line.command, COMMAND_VERSION);
+}
+
+static void test_wrong_command_lines(void **unused)
+{
+    struct command_line line;
+
+    (void)unused;
+    assert_int_equal(typed(&line, NULL, NULL, NULL, NULL), -1);
+    assert_non_null(strstr(error, "no command given"));
+    assert_int_equal(typed(&line, "statsu", NULL, NULL, NULL), -1);
+    assert_non_null(strstr(error, "unknown command \"statsu\""));
+    assert_int_equal(typed(&line, "status", "stop", NULL, NULL), -1);
+    assert_int_equal(typed(&line, "--jsno", "status", NULL, NULL), -1);
+    assert_non_null(strstr(error, "unknown option"));
+    assert_int_equal(typed(&line, "status", "--runtime-dir", NULL, NULL), -1);
+    assert_int_equal(typed(&line, "status", "--runtime-dir=", NULL, NULL), -1);
+}
+
+static void test_where_it_looks(void **unused)
+{
+    struct command_line line;
+
+    (void)unused;
+    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
+    assert_string_equal(line.dir, "/run/user/7/gardener-extension-provider-packet");
+    setenv("RUNTIME_DIRECTORY", "/run/a:/run/b", 1);
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
+    assert_string_equal(line.dir, "/run/a");
+}
+
+/* ---- the conversation */
+
+static void write_processes(struct pack *p)
+{
+    pack_open(p);
+    pack_array(p, 2);
+    pack_map(p, 8);
+    pack_text(p, "role");
+    pack_text(p, "worker");
+    pack_text(p, "slot");
+    pack_uint(p, 3);
+    pack_text(p, "pid");
+    pack_uint(p, 4711);
+    pack_text(p, "incarnation");
+    pack_uint(p, 9);
+    pack_text(p, "state");
+    pack_text(p, "ready");
+    pack_text(p, "uptimeSeconds");
+    pack_uint(p, 3725);
+    pack_text(p, "restarts");
+    pack_uint(p, 2);
+    pack_text(p, "doing");
+    pack_text(p, "bell\007 and \033[31mred");
+    pack_map(p, 4);
+    pack_text(p, "role");
+    pack_text(p, "watcher");
+    pack_text(p, "state");
+    pack_text(p, "backoff");
+    pack_text(p, "lastExit");
+    pack_text(p, "SIGKILL");
+    pack_text(p, "nextStartMs");
+    pack_uint(p, 1500);
+}
+
+static void answer_status(struct bus *bus, struct inbound *in)
+{
+    struct pack processes;
+
+    write_processes(&processes);
+    struct msg_status status = {.version = SPAN("1.2.3"),
+                                .pid = 42,
+                                .uptime_ms = 61000,
+                                .ready = 1,
+                                .processes = pack_result(&processes)};
+    bus_answer(bus, in, MSG_STATUS, &status);
+    pack_close(&processes);
+}
+
+/* The small supervisor: answers one question and ends. */
+static _Noreturn void supervise(int ready)
+{
+    struct bus bus;
+    struct inbound in;
+    enum verdict verdict;
+
+    zsys_handler_set(NULL);
+    if (bus_listen(&bus, dir, ENDPOINT_CONTROL, SUPERVISOR, SUPERVISOR_INCARNATION, CONTROL) != 0 ||
+        write(ready, "r", 1) != 1)
+        _exit(1);
+    for (;;) {
+        zmq_pollitem_t item = {.socket = zsock_resolve(bus.sock), .events = ZMQ_POLLIN};
+        zmq_poll(&item, 1, 10000);
+        if (!bus_receive(&bus, &in, &verdict))
+            continue;
+        if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STATUS)
+            answer_status(&bus, &in);
+        else if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STOP)
+            bus_answer(&bus, &in, MSG_STOPPING, &(struct msg_stopping){.within_ms = 25000});
+        else
+            _exit(2);
+        pause(); /* until the test ends it: the answer is on its way meanwhile */
+    }
+}
+
+static pid_t start_supervisor(void)
+{
+    int ready[2];
+    char byte;
+
+    assert_int_equal(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        supervise(ready[1]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+/* Runs one command against the small supervisor. Returns its exit code; what it printed is in *out. */
+static int converse(bool json, enum msg_id question, char *out, size_t size)
+{
+    struct command_line line = {.json = json};
+    FILE *file = tmpfile();
+    int saved = dup(STDOUT_FILENO);
+    pid_t pid = start_supervisor();
+    int code;
+
+    strcpy(line.dir, dir);
+    fflush(stdout);
+    dup2(fileno(file), STDOUT_FILENO);
+    if (question == MSG_ASK_STATUS)
+        code = ask(&line, question, &(struct msg_ask_status){0}, MSG_STATUS, show_status);
+    else
+        code = ask(&line, question, &(struct msg_ask_stop){0}, MSG_STOPPING, show_stopping);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    rewind(file);
+    out[fread(out, 1, size - 1, file)] = '\0';
+    fclose(file);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return code;
+}
+
+static void test_status_as_json(void **unused)
+{
+    char out[4096];
+
+    (void)unused;
+    assert_int_equal(converse(true, MSG_ASK_STATUS, out, sizeof out), PACKETCTL_OK);
+    json_t *json = json_loads(out, 0, NULL);
+    assert_non_null(json);
+    assert_string_equal(json_string_value(json_object_get(json, "version")), "1.2.3");
+    assert_int_equal(json_integer_value(json_object_get(json, "pid")), 42);
+    assert_int_equal(json_integer_value(json_object_get(json, "uptimeSeconds")), 61);
+    assert_true(json_is_true(json_object_get(json, "ready")));
+    json_t *first = json_array_get(json_object_get(json, "processes"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "role")), "worker");
+    assert_int_equal(json_integer_value(json_object_get(first, "pid")), 4711);
+    assert_string_equal(json_string_value(json_object_get(first, "doing")), "bell\007 and \033[31mred");
+    json_decref(json);
+}
+
+static void test_status_as_table(void **unused)
+{
+    char out[4096];
+
+    (void)unused;
+    assert_int_equal(converse(false, MSG_ASK_STATUS, out, sizeof out), PACKETCTL_OK);
+    assert_non_null(strstr(out, "1.2.3, pid 42, up 1m01s, ready"));
+    assert_non_null(strstr(out, "1h02m"));
+    assert_non_null(strstr(out, "bell? and ?[31mred"));
+    assert_null(strchr(out, '\033')); /* no colour into a file, and none from others ever */
+    assert_null(strchr(out, '\007'));
+    assert_non_null(strstr(out, "last: SIGKILL; next start in 1.5 s"));
+}
+
+static void test_stop(void **unused)
+{
+    char out[256];
+
+    (void)unused;
+    assert_int_equal(converse(false, MSG_ASK_STOP, out, sizeof out), PACKETCTL_OK);
+    assert_string_equal(out, "stopping, at the latest within 25 s\n");
+    assert_int_equal(converse(true, MSG_ASK_STOP, out, sizeof out), PACKETCTL_OK);
+    assert_string_equal(out, "{\"stoppingWithinMs\":25000}\n");
+}
+
+/* Nobody there, and a socket whose owner has died: told at once, not waited for. */
+static void test_no_supervisor(void **unused)
+{
+    struct command_line line = {.command = COMMAND_STATUS, .why_there = "from the test"};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct msg_ask_status question = {0};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)unused;
+    strcpy(line.dir, dir);
+    assert_int_equal(ask(&line, MSG_ASK_STATUS, &question, MSG_STATUS, show_status), PACKETCTL_NOT_THERE);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/" ENDPOINT_CONTROL, dir);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+    assert_int_equal(ask(&line, MSG_ASK_STATUS, &question, MSG_STATUS, show_status), PACKETCTL_NOT_THERE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wrong_command_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_where_it_looks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_supervisor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_status_as_json, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_status_as_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -55,8 +55,8 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
     static const char *const names[] = {
-        "worker",   "out",     "out.done", "supervisor.lock", "dir/supervisor.lock", "dir/" ENDPOINT_BUS,
-        "dir/file", "bus.sock"};
+        "worker",       "out",      "out.done", "supervisor.lock", "dir/supervisor.lock",
+        "dir/bus.sock", "dir/file", "bus.sock"};
 
     (void)unused;
     options_free(&s.options);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -292,10 +293,12 @@ static const char *environment(const char *name)
 
 static void watcher_configure(struct watcher *w)
 {
+    const char *given = proc_option("kubeconfig");
+    bool several = strchr(given, ':') && access(given, F_OK) != 0; /* came from KUBECONFIG */
     struct access_request where = {
-        .kubeconfig = proc_option("kubeconfig"),
+        .kubeconfig = several ? "" : given,
         .master = proc_option("master"),
-        .env = environment("KUBECONFIG"),
+        .env = several ? given : environment("KUBECONFIG"),
         .home = environment("HOME"),
         .service_host = environment("KUBERNETES_SERVICE_HOST"),
         .service_port = environment("KUBERNETES_SERVICE_PORT"),

@@ -196,6 +196,16 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     return result;
 }
 
+/* What is above BODY_MAX is thrown away: the core refuses such a body by its length. */
+static void take_upload(struct exchange *exchange, const char *data, size_t len)
+{
+    if (exchange->body_len + len > BODY_MAX)
+        return;
+    exchange->body = x_realloc(exchange->body, exchange->body_len + len);
+    memcpy(exchange->body + exchange->body_len, data, len);
+    exchange->body_len += len;
+}
+
 enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                             const char *version, const char *upload_data, size_t *upload_size, void **ctx)
 {
@@ -210,11 +220,7 @@ enum MHD_Result http_handle(void *cls, struct MHD_Connection *connection, const 
         return MHD_YES;
     }
     if (*upload_size > 0) {
-        if (exchange->body_len + *upload_size > BODY_MAX)
-            return MHD_NO;
-        exchange->body = x_realloc(exchange->body, exchange->body_len + *upload_size);
-        memcpy(exchange->body + exchange->body_len, upload_data, *upload_size);
-        exchange->body_len += *upload_size;
+        take_upload(exchange, upload_data, *upload_size);
         *upload_size = 0;
         return MHD_YES;
     }
@@ -247,10 +253,10 @@ static bool client_gone(const struct exchange *exchange)
 
 int http_tick(struct server *server, int64_t now_ms)
 {
-    bool news = kube_sim_revision(server->sim) != server->woken_revision;
+    bool news = kube_sim_news(server->sim) != server->woken;
     int64_t soonest = now_ms + TICK_MAX_MS;
 
-    server->woken_revision = kube_sim_revision(server->sim);
+    server->woken = kube_sim_news(server->sim);
     for (struct exchange *one = server->exchanges; one != NULL; one = one->next) {
         if (!one->suspended)
             continue;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "tests/sim/kube-apiserver/exchange.h"
@@ -27,8 +28,13 @@ static void catch_signals(const struct options *options)
     (void)sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &action, NULL);
-    if (options->die_with_parent)
+    if (options->die_with_parent) {
+        pid_t parent = getppid();
+
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent || parent == 1)
+            stop = 1; /* it ended before the kernel was told */
+    }
 }
 
 static int add_faults(struct server *server)

@@ -37,7 +37,10 @@ static const char help[] =
     "Actions: status delay reset hang truncate stall drip badLength resetAfter hangAfter stale tooLarge and, "
     "for\n"
     "watches, cutEvent silent duplicate short expire errorEvent.\n"
-    "POST /_sim/compact ({\"revision\":N} or nothing) forgets history. GET /_sim/state shows the counters.\n";
+    "With body the action status sends that text instead of a Status.\n"
+    "POST /_sim/compact ({\"revision\":N} or nothing) forgets history, POST /_sim/bookmark sends bookmarks "
+    "now,\n"
+    "GET /_sim/state shows the counters.\n";
 
 enum {
     OPT_PORT = 256,

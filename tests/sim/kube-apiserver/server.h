@@ -44,8 +44,8 @@ struct server {
     char *cert_pem;
     char *key_pem;
     struct exchange *exchanges; /* every request that has not ended yet */
-    uint64_t woken_revision;
-    uint64_t split_state; /* of the chunk sizes */
+    uint64_t woken;             /* kube_sim_news() when the watches were last woken */
+    uint64_t split_state;       /* of the chunk sizes */
     char url[64];
 };
 

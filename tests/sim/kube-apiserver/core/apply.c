@@ -147,7 +147,7 @@ void ks_apply(struct ks_call *call, struct ks_object *before, json_t *body)
     if (*me == '\0') {
         ks_cause_add(&causes, "FieldValueRequired", "fieldManager",
                      "Required value: is required for apply patch");
-        ks_fail_invalid(call, call->name, &causes);
+        ks_fail_invalid_kind(call, "meta.k8s.io", "PatchOptions", "", &causes);
         return;
     }
     if (!json_is_object(body) || ks_at(body, "metadata.managedFields") != NULL) {

@@ -5,14 +5,19 @@
  * patch, delete, deletecollection, or a method in small letters for paths that are no resource), resource
  * (plural), namespace, name, subresource, user, query (a text that the query string must contain). How often:
  * skip (let that many pass first), count (then strike that often; absent: once, 0: without end), forMs (only
- * so long). What: action, and code, reason, retryAfter (seconds), delayMs, lag, afterEvents. The actions:
- * status       answer with code (500) and reason, with Retry-After when retryAfter is given; nothing is done
- * delay        hold the answer (of a watch: the headers) back for delayMs reset hang truncate stall drip
- * badLength   instead of doing anything (truncate and those after it: with the true answer) resetAfter
- * hangAfter   do it, then lose the answer stale        reads with resourceVersion=0 see the state lag
- * revisions ago tooLarge     504 Too large resource version of watches, each after afterEvents events:
- * cutEvent (half an event, then the connection drops), silent, duplicate (each event twice), short (clean
- * end), expire (ERROR 410), errorEvent (ERROR with code, reason) */
+ * so long). What: action, and code, reason, body, retryAfter (seconds), delayMs, lag, afterEvents. The
+ * actions:
+ * - status: answer with code (500) and reason, or with the text body, and with Retry-After when retryAfter is
+ *   given; nothing is done
+ * - delay: hold the answer (of a watch: the headers) back for delayMs
+ * - reset, hang: instead of doing anything
+ * - truncate, stall, drip, badLength: do it and spoil the answer
+ * - resetAfter, hangAfter: do it, then lose the answer
+ * - stale: reads with resourceVersion=0 see the state of lag revisions ago
+ * - tooLarge: 504 Too large resource version
+ * - of watches, each after afterEvents events: cutEvent (half an event, then the connection drops), silent,
+ *   duplicate (each event twice), short (clean end), expire (ERROR 410), errorEvent (ERROR with code and
+ * reason) */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,9 +63,9 @@ static json_int_t take_number(const json_t *rule, const char *key, json_int_t fa
 
 static bool keys_known(const json_t *rule)
 {
-    static const char *const keys[] = {
-        "verb",   "resource",   "namespace", "name", "subresource", "user", "query", "action", "code",
-        "reason", "retryAfter", "delayMs",   "lag",  "afterEvents", "skip", "count", "forMs"};
+    static const char *const keys[] = {"verb",  "resource", "namespace",   "name",   "subresource", "user",
+                                       "query", "action",   "code",        "reason", "retryAfter",  "delayMs",
+                                       "lag",   "body",     "afterEvents", "skip",   "count",       "forMs"};
     json_t *object = (json_t *)(uintptr_t)rule; /* the iterator's signature; nothing is written */
     const char *key;
     json_t *value;
@@ -104,6 +109,7 @@ int kube_sim_add_fault(struct kube_sim *sim, const json_t *rule, int64_t wall_ms
         take_text(rule, "user", fault.user, sizeof fault.user) != 0 ||
         take_text(rule, "query", fault.query, sizeof fault.query) != 0 ||
         take_text(rule, "reason", fault.reason, sizeof fault.reason) != 0 ||
+        take_text(rule, "body", fault.body, sizeof fault.body) != 0 ||
         take_text(rule, "action", fault.action, sizeof fault.action) != 0)
         return -1;
     if (!one_of(watch_actions, COUNT(watch_actions), fault.action) &&
@@ -170,6 +176,9 @@ static void fail_as_told(struct ks_call *call, const struct ks_fault *fault)
     char seconds[16];
 
     ks_fail(call, fault->code, fault->reason, "injected failure");
+    if (*fault->body)
+        ks_answer_text(call, fault->code, *fault->body == '<' ? "text/html" : "text/plain; charset=utf-8",
+                       x_strdup(fault->body), strlen(fault->body));
     (void)snprintf(seconds, sizeof seconds, "%d", fault->retry_after);
     if (fault->retry_after >= 0)
         ks_answer_header(call->answer, "Retry-After", seconds);
@@ -270,6 +279,9 @@ void ks_sim_path(struct ks_call *call)
         faults_show(call);
     } else if (strcmp(what, "compact") == 0 && strcmp(method, "POST") == 0) {
         compact(call);
+    } else if (strcmp(what, "bookmark") == 0 && strcmp(method, "POST") == 0) {
+        kube_sim_bookmark_all(call->sim);
+        ks_answer_json(call, 200, json_object());
     } else if (strcmp(what, "state") == 0) {
         ks_answer_json(call, 200,
                        json_pack("{s:I,s:I,s:I,s:I}", "revision", (json_int_t)call->sim->revision,

@@ -113,6 +113,7 @@ struct ks_fault {
     char query[64];
     char action[20];
     char reason[64];
+    char body[256];
     int code;
     int retry_after; /* seconds; -1: no header */
     unsigned delay_ms;
@@ -135,6 +136,7 @@ struct kube_sim {
     size_t ring_cap;
     uint64_t oldest_seq;
     uint64_t next_seq;
+    uint64_t bookmarks_asked;
     struct ks_fault *faults;
     size_t n_faults;
     struct kube_sim_user *users;
@@ -285,6 +287,9 @@ void ks_list(struct ks_call *call);
 int ks_list_revision(struct ks_call *call, uint64_t *revision, bool *set);
 /* "ns/" or "" */
 void ks_prefix(const struct ks_call *call, char out[KS_KEY_MAX]);
+
+/* Refuses option values that do not exist (dryRun, fieldValidation). -1 and a 422 then. */
+int ks_check_options(struct ks_call *call);
 
 /* ---- table.c ---- */
 void ks_accept(struct ks_call *call);

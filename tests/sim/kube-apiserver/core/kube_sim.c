@@ -148,6 +148,16 @@ struct kube_watch *kube_sim_watch(struct kube_sim *sim, const struct sim_request
 
 /* ---- direct ways in ---- */
 
+uint64_t kube_sim_news(const struct kube_sim *sim)
+{
+    return sim->next_seq + sim->bookmarks_asked;
+}
+
+void kube_sim_bookmark_all(struct kube_sim *sim)
+{
+    sim->bookmarks_asked++;
+}
+
 uint64_t kube_sim_revision(const struct kube_sim *sim)
 {
     return sim->revision;

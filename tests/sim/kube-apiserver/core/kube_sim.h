@@ -91,6 +91,11 @@ int64_t kube_watch_deadline_ms(const struct kube_watch *watch);
 unsigned kube_watch_delay_ms(const struct kube_watch *watch);
 void kube_watch_close(struct kube_watch *watch, int64_t wall_ms);
 
+/* Changes whenever an open watch may have something new to send. */
+uint64_t kube_sim_news(const struct kube_sim *sim);
+/* Makes every watch that allows bookmarks send one as soon as it has caught up. */
+void kube_sim_bookmark_all(struct kube_sim *sim);
+
 /* The newest revision; changes with every stored write. */
 uint64_t kube_sim_revision(const struct kube_sim *sim);
 /* Forgets the history up to and including revision: watches and continue tokens from before it get 410. */

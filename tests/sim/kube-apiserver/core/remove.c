@@ -170,7 +170,7 @@ void ks_delete(struct ks_call *call)
     char key[KS_KEY_MAX];
     struct ks_object *object;
     struct ks_object *after;
-    json_t *options = options_of(call);
+    json_t *options = ks_check_options(call) == 0 ? options_of(call) : NULL;
 
     if (options == NULL)
         return;

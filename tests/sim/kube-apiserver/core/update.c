@@ -93,6 +93,10 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
     const char *deleted = ks_str(wanted, "deletionTimestamp");
     struct ks_causes causes = {0};
 
+    if (!json_is_object(wanted)) {
+        ks_fail_decode(call, "metadata: expected an object");
+        return -1;
+    }
     if (*name && strcmp(name, call->name) != 0) {
         ks_fail(call, 400, "BadRequest",
                 "the name of the object (%s) does not match the name on the URL (%s)", name, call->name);

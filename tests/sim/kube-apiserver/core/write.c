@@ -217,6 +217,42 @@ void ks_create(struct ks_call *call, json_t *body)
     json_decref(body);
 }
 
+/* ---- options ---- */
+
+static bool among(const char *text, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i], text) == 0)
+            return true;
+    return false;
+}
+
+int ks_check_options(struct ks_call *call)
+{
+    static const char *const dry_runs[] = {"", "All"};
+    static const char *const validations[] = {"", "Ignore", "Warn", "Strict"};
+    static const char *const kinds[] = {[KS_CREATE] = "CreateOptions",
+                                        [KS_UPDATE] = "UpdateOptions",
+                                        [KS_PATCH] = "PatchOptions",
+                                        [KS_DELETE] = "DeleteOptions",
+                                        [KS_DELETE_ALL] = "DeleteOptions"};
+    const char *dry_run = ks_query_get(&call->query, "dryRun");
+    const char *validation = ks_query_get(&call->query, "fieldValidation");
+    struct ks_causes causes = {0};
+
+    if (!among(dry_run, dry_runs, 2))
+        ks_cause_add(&causes, "FieldValueNotSupported", "dryRun",
+                     "Unsupported value: \"%s\": supported values: \"All\"", dry_run);
+    if (!among(validation, validations, 4))
+        ks_cause_add(&causes, "FieldValueNotSupported", "fieldValidation",
+                     "Unsupported value: \"%s\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
+                     validation);
+    if (causes.n == 0)
+        return 0;
+    ks_fail_invalid_kind(call, "meta.k8s.io", kinds[call->verb], "", &causes);
+    return -1;
+}
+
 /* ---- PUT and PATCH ---- */
 
 static bool resource_takes(struct ks_call *call)
@@ -336,7 +372,7 @@ void ks_write(struct ks_call *call)
     struct ks_object *before;
     json_t *body;
 
-    if (!resource_takes(call))
+    if (!resource_takes(call) || ks_check_options(call) != 0)
         return;
     ks_key(key, call->ns, call->name);
     before = ks_object_ref(ks_find(call->res, key, NULL));

@@ -1,0 +1,417 @@
+/* tests/unit/test_watcher_kubeconfig.c -- which configuration wins, what a kubeconfig may say and what is
+ * refused (kubernetes 1 to 4, 7, 8; gardener 62, 63, 9.4). Works in a folder of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "watcher/access.h"
+#include "watcher/config_file.h"
+
+static char folder[] = "/tmp/test-kubeconfig-XXXXXX";
+static char *ca_pem, *ca_b64;
+static struct access found;
+static char error[ACCESS_ERROR_MAX];
+
+static char *in(const char *name)
+{
+    return x_asprintf("%s/%s", folder, name);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char *path = in(name);
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    free(path);
+}
+
+/* A kubeconfig with one of each, these members in it. */
+static void write_config(const char *name, const char *cluster, const char *user)
+{
+    char *text = x_asprintf("apiVersion: v1\nkind: Config\nsurprise: [1]\ncurrent-context: c\n"
+                            "contexts:\n- name: c\n  context: {cluster: k, user: u}\n"
+                            "clusters:\n- name: k\n  cluster:\n%s"
+                            "users:\n- name: u\n  user:\n%s",
+                            cluster, user);
+
+    write_file(name, text);
+    free(text);
+}
+
+/* Files by name in the folder; "" for none. */
+static int find(const char *flag, const char *env, const char *master, const char *home, const char *host)
+{
+    char *flag_path = *flag ? in(flag) : x_strdup(""), *home_path = *home ? in(home) : x_strdup("");
+    struct access_request request = {.kubeconfig = flag_path,
+                                     .env = env,
+                                     .master = master,
+                                     .home = home_path,
+                                     .service_host = host,
+                                     .service_port = *host ? "443" : "",
+                                     .account_dir = folder};
+
+    access_clear(&found);
+    error[0] = '\0';
+    int rc = access_find(&found, &request, error);
+    free(flag_path);
+    free(home_path);
+    return rc;
+}
+
+static int find_flag(const char *name)
+{
+    return find(name, "", "", "", "");
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    log_set_level(LEVEL_ERROR);
+    if (!mkdtemp(folder))
+        return -1;
+    char *sub = in("sub"), *kube = in("home"), *dot = in("home/.kube");
+    int rc = mkdir(sub, 0700) || mkdir(kube, 0700) || mkdir(dot, 0700);
+    free(sub);
+    free(kube);
+    free(dot);
+    write_file("ca.crt", ca_pem);
+    write_file("sub/ca.crt", ca_pem);
+    write_file("token", " pod-token\n");
+    return rc;
+}
+
+static int remove_folder(void **state)
+{
+    char *command = x_asprintf("rm -rf %s", folder);
+    int rc = system(command);
+
+    (void)state;
+    free(command);
+    access_clear(&found);
+    free(ca_pem);
+    free(ca_b64);
+    return rc;
+}
+
+#define CLUSTER "    server: https://kube.example:6443/prefix/\n"
+
+/* 63 */
+static void test_precedence(void **state)
+{
+    char *env = in("env");
+
+    (void)state;
+    write_config("flag", "    server: https://flag\n", "    {}\n");
+    write_config("env", "    server: https://env\n", "    {}\n");
+    write_config("home/.kube/config", "    server: https://home\n", "    {}\n");
+    assert_int_equal(find("flag", env, "", "home", "10.0.0.1"), 0);
+    assert_string_equal(found.server, "https://flag");
+    assert_int_equal(find("", env, "", "home", "10.0.0.1"), 0);
+    assert_string_equal(found.server, "https://env");
+    assert_int_equal(find("", "", "", "home", "10.0.0.1"), 0);
+    assert_string_equal(found.server, "https://10.0.0.1:443");
+    assert_string_equal(found.token, "pod-token");
+    assert_non_null(found.ca);
+    assert_int_equal(find("", "", "", "home", "fd00::1"), 0);
+    assert_string_equal(found.server, "https://[fd00::1]:443");
+    assert_int_equal(find("", "", "", "home", ""), 0);
+    assert_string_equal(found.server, "https://home");
+    assert_int_equal(find("", "", "", "", ""), -1);
+    assert_int_equal(find("flag", "", "https://master:1", "", ""), 0);
+    assert_string_equal(found.server, "https://master:1");
+    assert_int_equal(find("nowhere", env, "", "home", "10.0.0.1"), -1); /* an explicit file must be there */
+    write_file("broken", "a: [\n");
+    assert_int_equal(find("broken", env, "", "home", "10.0.0.1"), -1); /* an error, no fall-back */
+    write_file("empty", "");
+    assert_int_equal(find_flag("empty"), -1);
+    char *empty = in("empty");
+    assert_int_equal(find("", empty, "", "", "10.0.0.1"), 0); /* an empty result falls back to the cluster */
+    assert_string_equal(found.server, "https://10.0.0.1:443");
+    assert_int_equal(find("", "/does/not/exist", "", "", "10.0.0.1"), 0);
+    free(empty);
+    free(env);
+}
+
+/* 1, 2: the first file that names an entry wins whole, paths against the file that defines it */
+static void test_several_files(void **state)
+{
+    (void)state;
+    write_file("one", "contexts:\n- {name: c, context: {cluster: k, user: u}}\n"
+                      "clusters:\n- {name: k, cluster: {server: \"https://one\"}}\n");
+    write_file("sub/two",
+               "current-context: c\n"
+               "clusters:\n- {name: k, cluster: {server: \"https://two\", certificate-authority: ca.crt}}\n"
+               "users:\n- {name: u, user: {tokenFile: the-token}}\n");
+    write_file("sub/the-token", "abc\n");
+    char *files = x_asprintf("%s/one::%s/missing:%s/sub/two:%s/one", folder, folder, folder, folder);
+    assert_int_equal(find("", files, "", "", ""), 0);
+    assert_string_equal(found.server, "https://one");
+    assert_null(found.ca); /* nothing is merged inside an entry */
+    assert_string_equal(access_token(&found, 0), "abc");
+    free(files);
+    write_config("sub/relative", CLUSTER "    certificate-authority: ca.crt\n", "    token: t\n");
+    assert_int_equal(find_flag("sub/relative"), 0);
+    assert_string_equal(found.ca, ca_pem);
+    assert_string_equal(found.server, "https://kube.example:6443/prefix");
+}
+
+static void test_json_is_yaml(void **state)
+{
+    (void)state;
+    write_file("json", "{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":"
+                       "\"k\",\"user\":\"u\"}}],"
+                       "\"clusters\":[{\"name\":\"k\",\"cluster\":{\"server\":\"https://"
+                       "[::1]:6443\",\"tls-server-name\":\"x\"}}],"
+                       "\"users\":[{\"name\":\"u\",\"user\":{\"token\":\"t\"}}]}");
+    assert_int_equal(find_flag("json"), 0);
+    assert_true(found.loopback);
+    assert_string_equal(found.tls_server_name, "x");
+    assert_string_equal(found.token, "t");
+}
+
+/* 3 and what this version does not do: an error with its reason, never half a configuration */
+static void test_refusals(void **state)
+{
+    struct row {
+        const char *cluster, *user, *why;
+    } rows[] = {
+        {CLUSTER "    certificate-authority: ca.crt\n    certificate-authority-data: @B64@\n", "    {}\n",
+         "exclude"},
+        {CLUSTER "    insecure-skip-tls-verify: true\n    certificate-authority: ca.crt\n", "    {}\n",
+         "exclude"},
+        {CLUSTER "    certificate-authority: nowhere.crt\n", "    {}\n", "cannot read"},
+        {CLUSTER "    certificate-authority-data: \"!!\"\n", "    {}\n", "base64"},
+        {CLUSTER "    certificate-authority-data: aGVsbG8=\n", "    {}\n", "no certificate"},
+        {CLUSTER "    proxy-url: http://proxy\n", "    {}\n", "unsupported"},
+        {"    server: \"\"\n", "    {}\n", "no API server"},
+        {"    server: ftp://x\n", "    {}\n", "URL"},
+        {"    server: host/path\n", "    {}\n", "scheme"},
+        {CLUSTER, "    token: t\n    username: u\n    password: p\n", "exclude"},
+        {CLUSTER, "    client-certificate: ca.crt\n", "client-key"},
+        {CLUSTER, "    client-key: ca.crt\n", "client-certificate"},
+        {CLUSTER,
+         "    client-certificate: ca.crt\n    client-certificate-data: @B64@\n    client-key: ca.crt\n",
+         "exclude"},
+        {CLUSTER, "    client-certificate: ca.crt\n    client-key: ca.crt\n    client-key-data: @B64@\n",
+         "exclude"},
+        {CLUSTER, "    as-groups: [a]\n", "need as"},
+        {CLUSTER, "    as: somebody\n", "unsupported"},
+        {CLUSTER, "    exec: {command: x}\n", "unsupported"},
+        {CLUSTER, "    exec: {command: x}\n    auth-provider: {name: oidc}\n", "exclude"},
+        {CLUSTER, "    auth-provider: {name: oidc}\n", "unsupported"},
+        {CLUSTER, "    tokenFile: nowhere\n", "token"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *text = x_strdup(rows[i].cluster), *at = strstr(text, "@B64@");
+
+        if (at) { /* the length of the data does not matter here */
+            char *longer = x_asprintf("%.*s%s%s", (int)(at - text), text, ca_b64, at + 5);
+            free(text);
+            text = longer;
+        }
+        char *user = x_strdup(rows[i].user);
+        if ((at = strstr(user, "@B64@"))) {
+            char *longer = x_asprintf("%.*s%s%s", (int)(at - user), user, ca_b64, at + 5);
+            free(user);
+            user = longer;
+        }
+        write_config("refused", text, user);
+        if (find_flag("refused") != -1 || !strstr(error, rows[i].why))
+            fail_msg("row %zu: \"%s\" instead of \"%s\"", i, error, rows[i].why);
+        free(text);
+        free(user);
+    }
+}
+
+static void test_missing_names(void **state)
+{
+    const char *const texts[] = {
+        "current-context: c\n",
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n",
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        "clusters: [{name: k, cluster: {server: \"https://x\"}}]\n",
+        "clusters: [{name: k, cluster: {server: \"https://x\"}}]\n",
+        "just text\n",
+        "- a\n- b\n",
+        "current-context: [c]\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        write_file("missing-names", texts[i]);
+        assert_int_equal(find_flag("missing-names"), -1);
+        assert_true(*error);
+    }
+}
+
+/* 4: no scheme, plain http */
+static void test_schemes(void **state)
+{
+    (void)state;
+    write_config("schemes", "    server: 127.0.0.1:8080\n", "    token: t\n");
+    assert_int_equal(find_flag("schemes"), 0);
+    assert_string_equal(found.server, "http://127.0.0.1:8080");
+    assert_true(found.plain);
+    write_config("schemes", "    server: kube.example\n    certificate-authority: ca.crt\n",
+                 "    token: t\n");
+    assert_int_equal(find_flag("schemes"), 0);
+    assert_string_equal(found.server, "https://kube.example");
+    assert_false(found.plain);
+    write_config(
+        "schemes",
+        "    server: https://h/p?q#f\n    insecure-skip-tls-verify: true\n    disable-compression: true\n",
+        "    username: u\n    password: p\n");
+    assert_int_equal(find_flag("schemes"), 0);
+    assert_string_equal(found.server, "https://h/p");
+    assert_true(found.insecure);
+    assert_true(found.no_compression);
+    assert_string_equal(found.password, "p");
+}
+
+/* A static token beside an exec plugin: the plugin is not run (kubernetes 1.5). */
+static void test_a_token_makes_exec_needless(void **state)
+{
+    (void)state;
+    write_config("both", CLUSTER, "    token: t\n    exec: {command: x}\n");
+    assert_int_equal(find_flag("both"), 0);
+}
+
+/* 7, 8 */
+static void test_token_rotation(void **state)
+{
+    (void)state;
+    write_file("rotating", "first\n");
+    write_config("rotation", CLUSTER, "    tokenFile: rotating\n");
+    assert_int_equal(find_flag("rotation"), 0);
+    int64_t t0 = found.token_read_ms;
+    write_file("rotating", "second");
+    assert_string_equal(access_token(&found, t0 + TOKEN_REREAD_MS - 1), "first");
+    assert_string_equal(access_token(&found, t0 + TOKEN_REREAD_MS), "second");
+    write_file("rotating", "  \n");
+    assert_string_equal(access_token(&found, t0 + 3 * TOKEN_REREAD_MS), "second");
+    write_file("rotating", "with\nnewline");
+    assert_string_equal(access_token(&found, t0 + 5 * TOKEN_REREAD_MS), "second");
+    char *path = in("rotating");
+    unlink(path);
+    free(path);
+    assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS), "second");
+    write_file("rotating", "third");
+    assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS + 1), "second");
+    access_token_refused(&found); /* a 401 */
+    assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS + 2), "third");
+}
+
+static void test_in_cluster_without_ca(void **state)
+{
+    char *ca = in("ca.crt"), *away = in("ca.away");
+
+    (void)state;
+    assert_int_equal(rename(ca, away), 0);
+    assert_int_equal(find("", "", "", "", "10.0.0.1"), -1); /* never the system's roots instead */
+    assert_int_equal(rename(away, ca), 0);
+    free(ca);
+    free(away);
+}
+
+/* gardener 9.4 */
+static void test_config_file(void **state)
+{
+    struct row {
+        const char *text;
+        int rc;
+    } rows[] = {
+        {"", 0},
+        {"# only a comment\n", 0},
+        {"apiVersion: packet.provider.extensions.config.gardener.cloud/v1alpha1\nkind: "
+         "ControllerConfiguration\nnew: 1\n",
+         0},
+        {"{\"kind\":\"ControllerConfiguration\",\"apiVersion\":\"packet.provider.extensions.config.gardener."
+         "cloud/v1alpha1\"}",
+         0},
+        {"apiVersion: packet.provider.extensions.config.gardener.cloud/v1alpha1\nkind: Other\n", -1},
+        {"apiVersion: other/v1\nkind: ControllerConfiguration\n", -1},
+        {"kind: ControllerConfiguration\n", -1},
+        {"- a\n", -1},
+        {"text\n", -1},
+        {"a: [\n", -1},
+        {"\t- x: y: z", -1},
+    };
+    char why[300], *path = in("config.yaml");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        why[0] = '\0';
+        write_file("config.yaml", rows[i].text);
+        if (config_file_check(path, why, sizeof why) != rows[i].rc)
+            fail_msg("row %zu: %s", i, why);
+        assert_int_equal(*why == '\0', rows[i].rc == 0);
+    }
+    assert_int_equal(config_file_check("", why, sizeof why), -1);
+    assert_non_null(strstr(why, "config file path not set"));
+    assert_int_equal(config_file_check("/does/not/exist", why, sizeof why), -1);
+    free(path);
+}
+
+/* A self-signed certificate, made afresh for each run. */
+static void make_ca(void)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = X509_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *data;
+
+    X509_set_version(cert, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
+    X509_set_pubkey(cert, key);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"t",
+                               -1, -1, 0);
+    X509_set_issuer_name(cert, X509_get_subject_name(cert));
+    X509_sign(cert, key, EVP_sha256());
+    PEM_write_bio_X509(bio, cert);
+    long len = BIO_get_mem_data(bio, &data);
+    ca_pem = x_strndup(data, (size_t)len);
+    ca_b64 = x_malloc((size_t)len * 2);
+    EVP_EncodeBlock((unsigned char *)ca_b64, (const unsigned char *)ca_pem, (int)len);
+    BIO_free(bio);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_precedence),
+        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_json_is_yaml),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_missing_names),
+        cmocka_unit_test(test_schemes),
+        cmocka_unit_test(test_a_token_makes_exec_needless),
+        cmocka_unit_test(test_token_rotation),
+        cmocka_unit_test(test_in_cluster_without_ca),
+        cmocka_unit_test(test_config_file),
+    };
+
+    make_ca();
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

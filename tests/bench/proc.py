@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -51,3 +52,16 @@ class Cpu:
 
     def _sum(self) -> float:
         return sum(cpu_seconds(p) for p in self._pids)
+
+
+def machine_seconds() -> float:
+    """CPU time that everything on this machine has used."""
+    fields = [int(f) for f in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    user, nice, system, _, _, irq, softirq = fields[:7]
+    return (user + nice + system + irq + softirq) / TICKS
+
+
+def own_seconds() -> float:
+    """CPU time of this process and of all its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(u.ru_utime + u.ru_stime for u in both)

@@ -6,25 +6,37 @@ import json
 import time
 
 from e2e.procs import Failure, wait_for
+from e2e.shoot import Shoot
 
 from .rig import Rig, Session
+from .rows_load import Against, bare_creates
 from .table import Row, Table, middle_and_tail, percentile
 
 
 def latency(rig: Rig, table: Table) -> None:
     """Create, no-op reconcile and delete on an idle system, from sight to sight in a watch."""
     shoots = rig.shoots(rig.size(60, 8))
+    generator = bare_times(rig, shoots)
     with rig.session() as session:
-        warm = rig.shoots(len(shoots) + 1)[-1]
-        session.create_and_wait(warm)
+        session.create_and_wait(rig.shoots(len(shoots) + 1)[-1])       # the first one opens the connections
         times = {"create": [session.create_and_wait(s) for s in shoots],
                  "no-op reconcile": [session.reconcile_and_wait(s) for s in shoots],
                  "delete": [session.delete_and_wait(s) for s in shoots]}
     targets = {"create": ("< 120 / < 150", [120, 150]), "no-op reconcile": ("< 70 / -", [70, None]),
                "delete": ("< 75 / -", [75, None])}
     for name, (target, limits) in targets.items():
-        table.add(Row(f"idle system, Packet at 50 ms: {name}, p50 / p99", middle_and_tail(times[name]), "ms", target, limits,
-                      note=f"{len(shoots)} one after the other; Go and Rust: {BEFORE[name]}"))
+        ours, theirs = middle_and_tail(times[name]), generator.get(name)
+        table.add(Row(f"idle system, Packet at 50 ms: {name}, p50 / p99", ours, "ms", target, limits,
+                      ratio=ours[0] / theirs if theirs else None,
+                      note=f"{len(shoots)} one after the other" + (f"; bare generator {theirs:.1f} ms" if theirs else "")
+                           + f"; Go and Rust on their machine {BEFORE[name]}"))
+
+
+def bare_times(rig: Rig, shoots: list[Shoot]) -> dict[str, float]:
+    """Milliseconds that the generator takes for the same requests, one object after the other."""
+    creates, noops = Against(), Against()
+    bare_creates(rig, shoots, creates, 1, noops)
+    return {"create": 1000 / creates.per_second(), "no-op reconcile": 1000 / noops.per_second()}
 
 
 BEFORE = {"create": "151 / 197 and 127 / 157 ms", "no-op reconcile": "88 and 78 ms", "delete": "106 and 116 ms"}

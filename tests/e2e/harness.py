@@ -86,8 +86,11 @@ class T:
         if not self.packet:
             self.start_packet(**(packet or {}))
         self.provider = Provider(self.build, self.directory / "provider", kubeconfig or self.kube.provider_kubeconfig,
-                                 self.packet.url, self.packet.ca_file, **options).start()
-        return self.provider
+                                 self.packet.url, self.packet.ca_file, **options)
+        return self.provider.start()
+
+    def provider_log(self) -> str:
+        return self.provider.log.read_text(errors="replace") if self.provider and self.provider.log.exists() else ""
 
     def shoot(self, token: str | None = None, project: str | None = None) -> Shoot:
         """A Shoot of its own namespace, with the simulator's good credentials unless others are given."""

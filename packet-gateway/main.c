@@ -184,7 +184,7 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     (void)loop;
     (void)item;
     while (proc_next_signal(&g->proc))
-        gateway_core_message(g->core, SUPERVISOR, 0, &drain, clock_now());
+        gateway_core_message(g->core, SUPERVISOR, SUPERVISOR_INCARNATION, &drain, clock_now());
     return settle(g);
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "packet-gateway/core/internal.h"
+#include "packet-gateway/core/packet.h"
 
 #define TAG_OWNER "gardener.cloud/infrastructure="
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
-#include "packet-gateway/core/internal.h"
+#include "packet-gateway/core/packet.h"
 
 /* project, id: checked by uuid_copy(), so they need no encoding (packet C-6). */
 char *api_list_path(const char *project)

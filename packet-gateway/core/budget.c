@@ -24,7 +24,7 @@ struct credential *credential_get(struct gateway_core *core, const char *token, 
     struct credential *c;
 
     digest_of(token, len, hash);
-    TAILQ_FOREACH(c, &core->credentials, link)
+    EACH(c, &core->credentials)
     {
         if (memcmp(c->hash, hash, sizeof hash) == 0)
             break;
@@ -178,7 +178,7 @@ void budget_empty(struct gateway_core *core)
 {
     struct credential *c;
 
-    TAILQ_FOREACH(c, &core->credentials, link)
+    EACH(c, &core->credentials)
     {
         c->tokens = 0;
         c->filled_ms = core->now.boot_ms;

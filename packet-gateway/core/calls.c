@@ -138,7 +138,7 @@ bool calls_start(struct gateway_core *core)
     for (unsigned lane = 0; lane < LANES; lane++) {
         struct call *call;
 
-        TAILQ_FOREACH(call, &core->calls, link)
+        EACH(call, &core->calls)
         {
             if (call->state == CALL_WAITING && call->lane == lane && call_try(core, call))
                 return true; /* the table may have changed: start over */
@@ -152,7 +152,7 @@ int64_t calls_next_ms(const struct gateway_core *core)
     int64_t next = INT64_MAX, now = core->now.boot_ms;
     const struct call *call;
 
-    TAILQ_FOREACH(call, &core->calls, link)
+    EACH(call, &core->calls)
     {
         if (call->state != CALL_WAITING)
             continue;
@@ -178,7 +178,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     struct answer answer;
     struct call *call;
 
-    TAILQ_FOREACH(call, &core->calls, link)
+    EACH(call, &core->calls)
     {
         if (call->state == CALL_SENT && call->id == result->id)
             break;
@@ -208,7 +208,7 @@ unsigned calls_waiting(const struct gateway_core *core)
     unsigned n = 0;
     const struct call *call;
 
-    TAILQ_FOREACH(call, &core->calls, link)
+    EACH(call, &core->calls)
     {
         n += call->state == CALL_WAITING;
     }
@@ -219,7 +219,7 @@ bool calls_mutation_under_way(const struct gateway_core *core)
 {
     const struct call *call;
 
-    TAILQ_FOREACH(call, &core->calls, link)
+    EACH(call, &core->calls)
     {
         if (call->state == CALL_SENT && call->mutation)
             return true;

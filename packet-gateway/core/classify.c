@@ -2,7 +2,7 @@
  * content type and shape only, never by text (packet C-31). Pure. Called by answer.c and by the tasks. */
 #include <string.h>
 
-#include "packet-gateway/core/internal.h"
+#include "packet-gateway/core/packet.h"
 
 /*                              outcome                   repeat  maybe */
 static const struct class_row rows[CLASSES] = {

@@ -66,7 +66,7 @@ void create_begin(struct gateway_core *core, struct task *task)
     const struct trace *t;
 
     /* Made by another question while this one waited for the lock: its answer is newer than the question. */
-    LIST_FOREACH(t, &task->place->traces, link)
+    EACH_TRACE(t, &task->place->traces)
     {
         if (!t->gone && t->at_ms >= task->asked_ms && material_same(&t->material, &task->want)) {
             adopt(core, task, t->id);

@@ -134,11 +134,11 @@ void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges 
     memset(gauges, 0, sizeof *gauges);
     gauges->under_way = core->under_way;
     gauges->waiting = calls_waiting(core);
-    TAILQ_FOREACH(g, &core->grants, link)
+    EACH(g, &core->grants)
     {
         gauges->grants++;
     }
-    TAILQ_FOREACH(c, &core->credentials, link)
+    EACH(c, &core->credentials)
     {
         double left = budget_left(core, c);
 

@@ -11,7 +11,7 @@ struct grant *grant_find(struct gateway_core *core, uint64_t handle)
 {
     struct grant *g;
 
-    TAILQ_FOREACH(g, &core->grants, link)
+    EACH(g, &core->grants)
     {
         if (g->handle == handle)
             return g;
@@ -202,7 +202,7 @@ static void grant_end(struct gateway_core *core, struct grant *g)
     struct task *t;
 
     g->tasks++; /* so that it stays while its tasks go */
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (t->grant == g && !t->done)
             task_orphan(core, t);
@@ -216,7 +216,7 @@ static struct grant *grant_lingering(const struct gateway_core *core, uint64_t h
 {
     const struct task *t;
 
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (t->grant->handle == handle && t->grant->watcher == watcher)
             return t->grant;
@@ -244,7 +244,7 @@ void grants_worker_gone(struct gateway_core *core, uint64_t worker)
 {
     struct task *t;
 
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (t->asker == worker && !t->done)
             task_orphan(core, t);

@@ -78,7 +78,7 @@ static void add_made(struct gateway_core *core, struct task *task)
 {
     const struct trace *t;
 
-    LIST_FOREACH(t, &task->place->traces, link)
+    EACH_TRACE(t, &task->place->traces)
     {
         struct found_key key = {.readable = true, .label = true, .owner = OWNER_US};
 

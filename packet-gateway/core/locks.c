@@ -11,7 +11,7 @@ struct place *place_get(struct gateway_core *core, const char *project, const ch
 {
     struct place *p;
 
-    TAILQ_FOREACH(p, &core->places, link)
+    EACH(p, &core->places)
     {
         if (strcmp(p->project, project) == 0 && strcmp(p->label, label) == 0)
             return p;
@@ -27,7 +27,7 @@ bool locks_hand_out(struct gateway_core *core)
 {
     struct task *t;
 
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (t->done || t->holds || t->orphan)
             continue;
@@ -57,7 +57,7 @@ int64_t locks_next_ms(const struct gateway_core *core)
     int64_t next = INT64_MAX;
     const struct task *t;
 
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (!t->done && !t->holds && t->asked_ms + LOCK_WAIT_MS < next)
             next = t->asked_ms + LOCK_WAIT_MS;
@@ -69,7 +69,7 @@ static struct trace *trace_find(const struct place *place, const char *id)
 {
     struct trace *t;
 
-    LIST_FOREACH(t, &place->traces, link)
+    EACH_TRACE(t, &place->traces)
     {
         if (strcmp(t->id, id) == 0)
             return t;
@@ -91,7 +91,7 @@ static struct trace *trace_new(struct gateway_core *core, struct place *place, c
 
     if (t)
         trace_free(t);
-    LIST_FOREACH(t, &place->traces, link)
+    EACH_TRACE(t, &place->traces)
     {
         n++;
         last = t;

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "packet-gateway/core/internal.h"
+#include "packet-gateway/core/packet.h"
 
 void digest_of(const void *data, size_t len, unsigned char out[DIGEST_LEN])
 {

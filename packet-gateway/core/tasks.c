@@ -64,6 +64,7 @@ void task_finish(struct gateway_core *core, struct task *task, enum outcome outc
 
 void task_finish_id(struct gateway_core *core, struct task *task, const char *id, bool adopted)
 {
+    task->detail[0] = '\0'; /* a trouble on the way that is over */
     finish(core, task, OUTCOME_OK, 0, id, adopted);
 }
 
@@ -224,7 +225,7 @@ void tasks_drain(struct gateway_core *core)
 {
     struct task *t;
 
-    TAILQ_FOREACH(t, &core->tasks, link)
+    EACH(t, &core->tasks)
     {
         if (!t->done && !task_sent_mutation(t))
             task_refuse(core, t, OUTCOME_LATER, PAUSE_FIRST_MS);

@@ -1,6 +1,6 @@
 /* tests/unit/test_gateway_answers.c -- what each HTTP answer comes to, as one table, and the sentences people
  * read (packet 5.2, C-7, C-11, C-30 to C-33, C-40, C-42's text). */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 #define API_ERROR "{\"errors\":[\"something\"]}"
 #define RID       "0f6c2f0f4b0d4c3b9a7e5d1c2b3a4f5e"
@@ -220,6 +220,36 @@ static void test_C_11_deep_wide_and_long_bodies_are_refused(void **state)
     rig_free(rig);
 }
 
+static void test_C_33_401_and_403_on_post_are_credential_errors(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    rig_grant(rig, .id = RIG_ID);
+    uint64_t seq = rig_create(rig, .key = RIG_KEY);
+
+    rig_list(rig, "");
+    rig_answer(rig, 403, "{\"errors\":[\"Access denied for the current authentication token\"]}");
+    rig_reply(rig, seq, OUTCOME_UNAUTHORIZED);
+    seq = rig_create(rig, .key = RIG_KEY);
+    rig_expect(rig, "GET", RIG_LIST); /* listed again before another POST */
+    rig_answer(rig, 401, "{\"error\":\"Invalid authentication token\"}");
+    rig_reply(rig, seq, OUTCOME_UNAUTHENTICATED);
+    rig_no_request(rig);
+    rig_free(rig);
+}
+
+static void test_a_key_that_is_no_key_is_refused_without_a_call(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    rig_grant(rig, .id = RIG_ID);
+    uint64_t seq = rig_create(rig, .key = "nonsense");
+
+    rig_reply(rig, seq, OUTCOME_REFUSED);
+    assert_int_equal(rig->n_requests, 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +258,8 @@ int main(void)
         cmocka_unit_test(test_C_30_error_and_errors_are_read_and_a_message_always_made),
         cmocka_unit_test(test_C_07_an_answer_that_repeats_the_token_is_not_repeated),
         cmocka_unit_test(test_a_long_error_is_cut_at_a_character),
+        cmocka_unit_test(test_C_33_401_and_403_on_post_are_credential_errors),
+        cmocka_unit_test(test_a_key_that_is_no_key_is_refused_without_a_call),
         cmocka_unit_test(test_C_11_deep_wide_and_long_bodies_are_refused),
     };
 

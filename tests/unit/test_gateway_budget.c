@@ -1,6 +1,6 @@
 /* tests/unit/test_gateway_budget.c -- the rate limit: a bucket and a pause for each credential, lanes, and
  * waiting that is spent in the watcher's queue (packet C-33 to C-37; design 12.6). */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 #define OTHER_TOKEN "another-token"
 

@@ -1,6 +1,6 @@
 /* tests/unit/test_gateway_change.c -- UPDATE and REMOVE: only the members that change, only granted ids,
  * repeats that cannot hurt, and "gone" by proof alone (packet C-6, C-24 to C-27, 5.3). */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 #define ITEM "/ssh-keys/" RIG_ID
 

@@ -1,7 +1,7 @@
 /* tests/unit/test_gateway_create.c -- CREATE: never a POST without a list, never two for one question, and
  * every lost create found again (packet C-13, C-20 to C-23, C-25, C-28, C-41). Drives the core with scripted
  * answers. */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 static struct rig *ready(void)
 {
@@ -342,34 +342,6 @@ static void test_C_20_not_sent_is_transient_and_needs_no_list(void **state)
     rig_free(rig);
 }
 
-static void test_C_33_401_and_403_on_post_are_credential_errors(void **state)
-{
-    (void)state;
-    struct rig *rig = ready();
-    uint64_t seq = rig_create(rig, .key = RIG_KEY);
-
-    rig_list(rig, "");
-    rig_answer(rig, 403, "{\"errors\":[\"Access denied for the current authentication token\"]}");
-    rig_reply(rig, seq, OUTCOME_UNAUTHORIZED);
-    seq = rig_create(rig, .key = RIG_KEY);
-    rig_expect(rig, "GET", RIG_LIST); /* listed again before another POST */
-    rig_answer(rig, 401, "{\"error\":\"Invalid authentication token\"}");
-    rig_reply(rig, seq, OUTCOME_UNAUTHENTICATED);
-    rig_no_request(rig);
-    rig_free(rig);
-}
-
-static void test_a_key_that_is_no_key_is_refused_without_a_call(void **state)
-{
-    (void)state;
-    struct rig *rig = ready();
-    uint64_t seq = rig_create(rig, .key = "nonsense");
-
-    rig_reply(rig, seq, OUTCOME_REFUSED);
-    assert_int_equal(rig->n_requests, 0);
-    rig_free(rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,8 +369,6 @@ int main(void)
         cmocka_unit_test(test_C_23_the_oldest_of_several_is_adopted),
         cmocka_unit_test(test_C_28_a_201_outweighs_a_list_that_misses_it),
         cmocka_unit_test(test_C_20_not_sent_is_transient_and_needs_no_list),
-        cmocka_unit_test(test_C_33_401_and_403_on_post_are_credential_errors),
-        cmocka_unit_test(test_a_key_that_is_no_key_is_refused_without_a_call),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* tests/unit/test_gateway_grants.c -- who may do what and until when: grants, epochs, deadlines, locks that
  * outlive their askers, the ordered end (packet C-5, C-6; design 12.1, 12.4, 12.5, 12.15). */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 static struct rig *ready(void)
 {

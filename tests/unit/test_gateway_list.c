@@ -1,6 +1,6 @@
 /* tests/unit/test_gateway_list.c -- SEARCH: one complete list, filtered here, paged with limits, corrected by
  * what this process did itself (packet C-2, C-15 to C-19, C-23, C-28, C-29, C-38). */
-#include "tests/unit/test_gateway_rig.h"
+#include "tests/unit/test_gateway_play.h"
 
 static struct rig *ready(const char *base_path)
 {

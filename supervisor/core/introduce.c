@@ -57,7 +57,7 @@ void introduce_settle(struct tree *tree, struct instant now)
             continue;
         introduce(tree, slot, WATCHER, now);
         introduce(tree, slot, GATEWAY, now);
-        if (slot->policy->role == WORKER && !slot->go && introduce_done(slot) && epoch_runs(tree)) {
+        if (slot->policy->role == WORKER && !slot->go && introduce_done(slot)) {
             slot->go = true;
             slot_send(tree, slot, MSG_GO, &(struct msg_go){.epoch = tree->epoch});
         }

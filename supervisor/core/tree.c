@@ -62,14 +62,15 @@ void tree_free(struct tree *tree)
     free(tree);
 }
 
-/* A watcher starts only when no epoch and no worker of its predecessor is left; a gateway when no worker is
- * left that knew its predecessor (design 2, 12.3); workers when both stand and know each other. */
+/* A watcher starts only when its predecessor's epoch is closed, which takes that no worker of it is left; a
+ * gateway when no worker is left that knew its predecessor (design 2, 12.3); workers when both stand and know
+ * each other. */
 bool tree_may_start(const struct tree *tree, const struct slot *slot)
 {
     if (tree->phase != STOP_NOT)
         return false;
     switch (slot->policy->role) {
-    case WATCHER: return tree->epoch == 0 && slot_live_workers(tree) == 0;
+    case WATCHER: return tree->epoch == 0;
     case GATEWAY: return slot_live_workers(tree) == 0;
     case WORKER: return epoch_runs(tree);
     default: return true;

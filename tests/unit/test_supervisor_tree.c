@@ -123,6 +123,25 @@ static void test_gateway_death(void **unused)
     expect(st, "");
     knows(st, WATCHER, 1, 5);
     expect(st, "spawn worker0=6; spawn worker1=7"); /* the epoch goes on: no second GO to the watcher */
+    close_stage(st);
+}
+
+/* The answers about its successor may come in the other order; none of the dead one's counts. */
+static void test_second_gateway_death(void **unused)
+{
+    struct stage *st = open_running();
+
+    (void)unused;
+    died(st, 2, SIGKILL);
+    died(st, 3, SIGKILL);
+    died(st, 4, SIGKILL);
+    pass(st, 50, 0);
+    ready(st, GATEWAY, 5);
+    st->orders[0] = '\0';
+    knows(st, WATCHER, 1, 5);
+    expect(st, "");
+    knows(st, GATEWAY, 5, 1);
+    expect(st, "spawn worker0=6; spawn worker1=7");
     /* The new gateway is asked to close the epoch that the old one began in. */
     died(st, 1, SIGKILL);
     died(st, 6, SIGKILL);
@@ -154,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_watcher_death_waits_for_the_epoch),
         cmocka_unit_test(test_gateway_that_does_not_close_the_epoch),
         cmocka_unit_test(test_gateway_death),
+        cmocka_unit_test(test_second_gateway_death),
         cmocka_unit_test(test_both_die),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

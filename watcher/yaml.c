@@ -13,7 +13,7 @@
 
 char *file_read(const char *path, size_t most, size_t *len)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     char *data;
     size_t used = 0, room = 4096;
     ssize_t n = -1;

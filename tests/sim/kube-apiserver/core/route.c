@@ -22,13 +22,14 @@ static int split(const char *path, struct parts *parts)
 
         path += *path == '/';
         len = strcspn(path, "/");
+        if (len > 0 && parts->n == PARTS_MAX)
+            return -1;
         if (len > 0) {
-            char *part = parts->list[parts->n];
+            char *part = parts->list[parts->n++];
 
-            if (parts->n == PARTS_MAX || ks_unescape(path, len, false, part, KS_NAME_MAX) != 0 ||
-                strpbrk(part, "/%") != NULL || strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
+            if (ks_unescape(path, len, false, part, KS_NAME_MAX) != 0 || strpbrk(part, "/%") != NULL ||
+                strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
                 return -1;
-            parts->n++;
         }
         path += len;
     }

@@ -4,6 +4,7 @@
 
 #define HEAD              "'project':'" PROJECT "','label':'" LABEL "'"
 #define MINUTE_AGO        "2026-08-21T17:54:55Z" /* 60 s before the tests begin */
+#define MINUTE_AGO_ENDS   "2026-08-21T17:57:55Z" /* EFFECT_S after it */
 #define EFFECT_S          (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)
 #define STATE(more)       "'state':{" HEAD more "}"
 #define ATTEMPT(fp, when) ",'attempts':{'" fp "':'" when "'}"
@@ -116,11 +117,14 @@ static void the_same_material_goes_on(void **state)
 
     driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(KEY_FP, MINUTE_AGO)));
     answer_found(&d, begin(&d), OUTCOME_OK, "");
-    expect_status(&d, PROCESSING("Create") "," STATE(ATTEMPT(KEY_FP, STARTED_AT)));
+    expect_status(
+        &d, PROCESSING("Create") "," STATE(ATTEMPT(KEY_FP, STARTED_AT) ",'unsettled':'" MINUTE_AGO_ENDS "'"));
     expect_create(&d);
     answer_outcome(&d, OUTCOME_OK, ID_A);
     expect_patch(&d, PATCH_STATUS, NULL);
     assert_non_null(strstr(d.last_body, KEY_FP "\": null"));
+    /* the older request may still come: another material or a deletion would have to wait for it */
+    assert_non_null(strstr(d.last_body, "\"unsettled\": \"2026-08-21T17:58:35Z\""));
     expect_done(&d, JOB_DONE);
     driver_close(&d);
 }
@@ -136,7 +140,7 @@ static void refused_during_an_older_attempt_waits_and_then_counts(void **state)
     expect_patch(&d, PATCH_STATUS, NULL);
     expect_create(&d);
     answer_outcome(&d, OUTCOME_REFUSED, NULL);
-    expect_status(&d, STATE(ATTEMPT(KEY_FP, MINUTE_AGO)));
+    expect_status(&d, STATE(ATTEMPT(KEY_FP, MINUTE_AGO) ",'unsettled':null"));
     expect_done(&d, JOB_LATER);
     assert_int_equal(d.done.absent_since, STARTED_MS / 1000);
 
@@ -162,10 +166,11 @@ static void refused_after_an_unknown_create_of_the_same_run_waits(void **state)
     expect_create(&d);
     answer_outcome(&d, OUTCOME_UNKNOWN, NULL);
     driver_advance(&d, 100);
+    expect_patch(&d, PATCH_STATUS, NULL); /* written ahead */
     expect_create(&d);
     answer_outcome(&d, OUTCOME_REFUSED, NULL);
     expect_done(&d, JOB_LATER); /* no patch: the attempt stays as it was written */
-    assert_true(d.done.after_ms >= EFFECT_S * 1000);
+    assert_true(d.done.after_ms >= (uint64_t)ATTEMPT_SETTLE_S * 1000);
     driver_close(&d);
 }
 
@@ -181,12 +186,80 @@ static void an_error_does_not_close_an_open_attempt(void **state)
     expect_create(&d);
     answer_outcome(&d, OUTCOME_UNKNOWN, NULL);
     driver_advance(&d, 100);
+    expect_patch(&d, PATCH_STATUS, NULL); /* written ahead */
     expect_create(&d);
     answer_outcome(&d, OUTCOME_UNAUTHENTICATED, NULL);
     expect_error(&d, "Create", "Error reconciling infrastructure", "ERR_INFRA_UNAUTHENTICATED", "token");
     json_t *attempts =
         json_object_get(json_object_get(json_object_get(d.object, "status"), "state"), "attempts");
     assert_string_equal(json_string_value(json_object_get(attempts, KEY_FP)), STARTED_AT);
+    driver_close(&d);
+}
+
+/* A key stands, but a request for it has no known end: it goes only when that is over. */
+static void what_is_unsettled_delays_deletion_and_rotation_alone(void **state)
+{
+    static const char status[] = DONE_BEFORE "," PROVIDER_STATUS(ID_A) "," STATE(
+        ",'id':'" ID_A "','fingerprint':'" KEY_FP "','unsettled':'2026-08-21T17:56:55Z'");
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, status); /* a no-op is not delayed */
+    answer_found(&d, begin(&d), OUTCOME_OK, FOUND_OURS(ID_A));
+    expect_status(&d, PROCESSING("Reconcile"));
+    expect_patch(&d, PATCH_STATUS, NULL);
+    assert_null(strstr(d.last_body, "unsettled"));
+    expect_done(&d, JOB_DONE);
+    driver_changes(&d, "{'metadata':{'deletionTimestamp':'2026-08-21T17:55:50Z'}}");
+    answer_found(&d, begin(&d), OUTCOME_OK, FOUND_OURS(ID_A));
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_LATER);
+    assert_int_equal(d.done.after_ms, 61000);
+    driver_advance(&d, 61000);
+    answer_found(&d, begin(&d), OUTCOME_OK, FOUND_OURS(ID_A));
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_remove(&d, ID_A);
+    answer_outcome(&d, OUTCOME_OK, NULL);
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_meta(&d, "'finalizers':null");
+    expect_done(&d, JOB_DONE);
+    driver_close(&d);
+}
+
+static void what_is_unsettled_delays_other_material(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL,
+                       DONE_BEFORE "," STATE(",'id':'" ID_A "','fingerprint':'" OLD_FP
+                                             "','unsettled':'2026-08-21T17:56:55Z'"));
+    uint64_t search = begin(&d);
+    expect_nothing(&d);
+    answer_found(&d, search, OUTCOME_OK, FOUND_OLD(ID_A));
+    expect_status(&d, PROCESSING("Reconcile")); /* and nothing is intended */
+    expect_done(&d, JOB_LATER);
+    driver_close(&d);
+}
+
+/* One gateway has sent all of it and knows each end: nobody waits. */
+static void a_gateway_that_is_sure_ends_the_attempt_at_once(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, MINUTE_AGO)));
+    d.sure_since = STARTED_MS / 1000 - 60;
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_status(
+        &d, PROCESSING("Create") "," STATE(",'attempts':{'" OLD_FP "':null,'" KEY_FP "':'" STARTED_AT "'}"));
+    expect_create(&d);
+    driver_close(&d);
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, STATE(ATTEMPT(OLD_FP, MINUTE_AGO)));
+    d.sure_since = STARTED_MS / 1000 - 59; /* it began later: it cannot know */
+    answer_found(&d, begin(&d), OUTCOME_OK, "");
+    expect_patch(&d, PATCH_STATUS, NULL);
+    expect_done(&d, JOB_LATER);
     driver_close(&d);
 }
 
@@ -258,6 +331,9 @@ int main(void)
         cmocka_unit_test(refused_during_an_older_attempt_waits_and_then_counts),
         cmocka_unit_test(refused_after_an_unknown_create_of_the_same_run_waits),
         cmocka_unit_test(an_error_does_not_close_an_open_attempt),
+        cmocka_unit_test(what_is_unsettled_delays_deletion_and_rotation_alone),
+        cmocka_unit_test(what_is_unsettled_delays_other_material),
+        cmocka_unit_test(a_gateway_that_is_sure_ends_the_attempt_at_once),
         cmocka_unit_test(a_time_that_is_none_counts_from_now),
         cmocka_unit_test(more_attempts_than_we_ever_write_prove_nothing),
         cmocka_unit_test(a_used_up_intent_is_written_again),

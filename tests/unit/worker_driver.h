@@ -28,8 +28,10 @@ struct driver {
     json_t *object; /* as the API server has it */
     int64_t version;
     struct instant now;
-    struct msg_job job; /* what tests set: secret, project, handle, force_delete ... */
-    uint64_t seq;       /* of the message expected last */
+    struct msg_job job;  /* what tests set: secret, project, handle, force_delete ... */
+    uint64_t seq;        /* of the message expected last */
+    uint64_t sure_since; /* of FOUND */
+    bool adopted;        /* OUTCOME_OK says that the key was there */
     struct envelope envelope;
     char *last_body; /* the last patch as JSON */
     char *note;
@@ -313,7 +315,7 @@ static inline struct msg_search expect_search(struct driver *d)
 /* keys: the items of the list, "" for none. */
 static inline void answer_found(struct driver *d, uint64_t seq, unsigned outcome, const char *keys)
 {
-    struct msg_found found = {.seq = seq, .outcome = outcome};
+    struct msg_found found = {.seq = seq, .outcome = outcome, .sure_since = d->sure_since};
     char *text = x_asprintf("[%s]", keys);
     json_t *json = json_of(text);
     struct pack p;
@@ -367,7 +369,7 @@ static inline void expect_remove(struct driver *d, const char *id)
 
 static inline void answer_outcome(struct driver *d, unsigned outcome, const char *id)
 {
-    struct msg_outcome body = {.seq = d->seq, .outcome = outcome};
+    struct msg_outcome body = {.seq = d->seq, .outcome = outcome, .adopted = d->adopted};
 
     if (id != NULL)
         body.id = span_of(id);

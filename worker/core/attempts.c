@@ -13,8 +13,28 @@ static bool is_own(const struct job *job, const struct attempt *attempt)
     return job_makes(job) && job->key.present && strcmp(attempt->fingerprint, job->key.fingerprint) == 0;
 }
 
-bool attempts_others_open(const struct job *job)
+/* Requests may still take effect whose end nobody knows. They do no harm while their own material is what is
+ * wanted: Packet refuses it twice. No other material is intended while they last, so that an attempt with
+ * ours tells that they are ours. */
+static bool is_unsettled(struct job *job)
 {
+    bool same = job_makes(job) && job->key.present &&
+                (strcmp(job->key.fingerprint, job->state.fingerprint) == 0 ||
+                 state_attempt(&job->state, job->key.fingerprint) != NULL);
+
+    return job->unsettled_before_s != 0 && !same;
+}
+
+/* One gateway has sent everything that followed from an intent of that time, and knows each end. */
+static bool is_known(const struct job *job, int64_t at_s)
+{
+    return job->found.sure_since_s != 0 && at_s >= job->found.sure_since_s;
+}
+
+bool attempts_others_open(struct job *job)
+{
+    if (is_unsettled(job))
+        return true;
     for (unsigned i = 0; i < job->state.n_attempts; i++)
         if (job->state.attempts[i].change != ATTEMPT_DROP && !is_own(job, &job->state.attempts[i]))
             return true;
@@ -88,8 +108,8 @@ uint64_t attempts_settle(struct worker_core *core)
         if (attempt->change == ATTEMPT_DROP || is_own(job, attempt))
             continue;
         mend_time(core, attempt);
-        int64_t wait =
-            is_seen(job, attempt) ? 0 : settle_wait(attempt->at_s, first_s, found->sent_s, found->arrived_s);
+        bool ended = is_seen(job, attempt) || is_known(job, attempt->at_s);
+        int64_t wait = ended ? 0 : settle_wait(attempt->at_s, first_s, found->sent_s, found->arrived_s);
         if (wait == 0) {
             state_drop_attempt(&job->state, attempt->fingerprint);
             continue;
@@ -98,7 +118,14 @@ uint64_t attempts_settle(struct worker_core *core)
             job->absent_since = found->arrived_s;
         wait_s = wait > wait_s ? wait : wait_s;
     }
-    return (uint64_t)wait_s * 1000;
+    int64_t left_s = is_unsettled(job) ? job->unsettled_before_s - core->now.wall_ms / 1000 + 1 : 0;
+    if (is_unsettled(job) && found->sent_s >= job->unsettled_before_s) {
+        job->unsettled_before_s = 0;
+        state_unsettled(&job->state, 0);
+    } else if (left_s > wait_s) {
+        wait_s = left_s;
+    }
+    return (uint64_t)(wait_s > 0 ? wait_s : 0) * 1000;
 }
 
 bool attempts_own_is_open(struct worker_core *core, uint64_t *wait_ms)
@@ -106,7 +133,7 @@ bool attempts_own_is_open(struct worker_core *core, uint64_t *wait_ms)
     struct job *job = core->job;
     int64_t now_s = core->now.wall_ms / 1000, at_s = job->open ? now_s : job->intent_before_s;
 
-    if (!job->open && !job->intent_before)
+    if (!job->open && (!job->intent_before || is_known(job, at_s)))
         return false;
     int64_t wait = settle_wait(at_s, job->absent_since, job->found.sent_s, now_s);
     if (wait == 0) {
@@ -117,6 +144,22 @@ bool attempts_own_is_open(struct worker_core *core, uint64_t *wait_ms)
         job->absent_since = now_s;
     *wait_ms = (uint64_t)wait * 1000;
     return true;
+}
+
+/* Once more the same material, while an earlier request with it has no known end: that is written ahead,
+ * since one key that is seen then does not tell the fate of both. */
+static void write_ahead(struct worker_core *core)
+{
+    struct job *job = core->job;
+    int64_t until_s = 0;
+
+    if (job->open)
+        until_s = core->now.wall_ms / 1000 + EFFECT_S;
+    else if (job->intent_before && !is_known(job, job->intent_before_s))
+        until_s = job->intent_before_s + EFFECT_S;
+    job->ahead = job->open;
+    if (until_s > job->state.unsettled_s)
+        state_unsettled(&job->state, until_s);
 }
 
 void attempts_intend(struct worker_core *core)
@@ -130,25 +173,65 @@ void attempts_intend(struct worker_core *core)
         job->intent_before_s = own->at_s;
     }
     if (state_set_attempt(&job->state, job->key.fingerprint, core->now.wall_ms / 1000) == NULL)
-        return; /* attempts_intent_is_fresh() stays false, and nothing is sent */
+        return; /* attempts_may_send() stays false, and nothing is sent */
+    write_ahead(core);
     job->intent_ms = core->now.boot_ms;
 }
 
-bool attempts_intent_is_fresh(const struct worker_core *core)
+bool attempts_may_send(const struct worker_core *core)
 {
+    const struct job *job = core->job;
     int64_t lifetime_ms = ATTEMPT_SEND_S * 1000 / 2;
 
-    return core->job->intent_ms != 0 && core->now.boot_ms < core->job->intent_ms + lifetime_ms;
+    return job->intent_ms != 0 && core->now.boot_ms < job->intent_ms + lifetime_ms && job->ahead >= job->open;
 }
 
-void attempts_close(struct job *job, bool success)
+void attempts_took_effect(struct job *job, bool seen, bool unsure)
 {
-    if (!job->key.present || !job_makes(job) || (job->intent_ms == 0 && !success) || (job->open && !success))
-        return;
-    if (state_attempt(&job->state, job->key.fingerprint) == NULL)
-        return;
-    if (success || !job->intent_before)
+    bool older = job->intent_before && !is_known(job, job->intent_before_s);
+    unsigned unknown = older + (job->open ? job->creates - 1 : 0);
+
+    job->unsure = unsure || unknown > seen;
+    job->open = false;
+}
+
+/* The key stands, but some request for it has no known end: until when it may still take effect. 0: none. */
+static int64_t unsettled_until(const struct job *job, int64_t now_s)
+{
+    int64_t until_s = now_s + ATTEMPT_SETTLE_S, before_s = job->intent_before_s + EFFECT_S;
+
+    if (!job->unsure)
+        return 0;
+    return job->intent_before && before_s > until_s ? before_s : until_s;
+}
+
+static void close_success(struct worker_core *core)
+{
+    struct job *job = core->job;
+    int64_t until_s = unsettled_until(job, core->now.wall_ms / 1000), before_s = job->unsettled_before_s;
+
+    if (before_s > until_s && before_s > job->found.sent_s)
+        until_s = before_s;
+    state_unsettled(&job->state, until_s);
+    if (state_attempt(&job->state, job->key.fingerprint) != NULL)
         state_drop_attempt(&job->state, job->key.fingerprint);
-    else
+}
+
+void attempts_close(struct worker_core *core, bool success)
+{
+    struct job *job = core->job;
+
+    if (!job->key.present || !job_makes(job))
+        return;
+    if (success) {
+        close_success(core);
+        return;
+    }
+    if (job->intent_ms == 0 || job->open || state_attempt(&job->state, job->key.fingerprint) == NULL)
+        return;
+    state_unsettled(&job->state, job->unsettled_before_s);
+    if (job->intent_before)
         state_set_attempt(&job->state, job->key.fingerprint, job->intent_before_s);
+    else
+        state_drop_attempt(&job->state, job->key.fingerprint);
 }

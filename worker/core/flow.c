@@ -117,7 +117,7 @@ enum progress flow_end(struct worker_core *core, enum job_result result, uint64_
 
     decide_end(job, result, after_ms, summary);
     if (result == JOB_LATER || result == JOB_AGAIN) {
-        attempts_close(job, false);
+        attempts_close(core, false);
         if ((job->intent_ms != 0 || job->learned) && job->state.dirty)
             write_start(core, WRITE_STATE, 0);
     }
@@ -138,7 +138,7 @@ enum progress flow_fail(struct worker_core *core, enum cause cause)
     }
     failure_text(&job->failure, &words, text, sizeof text);
     decide_end(job, JOB_RETRY, 0, text);
-    attempts_close(job, false);
+    attempts_close(core, false);
     write_start(core, WRITE_ERROR, 0);
     return ENDING;
 }

@@ -65,6 +65,7 @@ static void read_names(struct job *job, const struct msg_job *msg)
 static void read_state(struct job *job, const struct msg_job *msg)
 {
     state_read(&job->state, value_get(msg->object, "status"), msg->terraform_key);
+    job->unsettled_before_s = job->state.unsettled_s;
     memcpy(job->recorded_project, job->state.project, sizeof job->recorded_project);
     if (!state_binds_project(&job->state) || job->state.project[0] == '\0')
         memcpy(job->state.project, job->project, sizeof job->state.project);

@@ -34,6 +34,7 @@ struct found {
     unsigned outcome;
     uint64_t wait_ms;
     int64_t sent_s, arrived_s; /* wall clock: the list is from between them */
+    int64_t sure_since_s; /* the gateway knows the end of all it has sent for the label since; 0: of none */
     struct found_key keys[FOUND_MAX];
     unsigned n_keys;
 };
@@ -95,8 +96,11 @@ struct job {
     int64_t intent_ms;  /* CLOCK_BOOTTIME of the intent written in this run, 0 = none */
     bool intent_before; /* an older run had left the same intent */
     int64_t intent_before_s;
-    bool learned; /* an id was recorded in this run that its grant does not name */
-    bool open;    /* a mutation of this run has no definite outcome */
+    bool learned;               /* an id was recorded in this run that its grant does not name */
+    bool open;                  /* a mutation of this run has no definite outcome */
+    bool ahead;                 /* that it is so was written down */
+    bool unsure;                /* the key stands, but some request for it has no known end */
+    int64_t unsettled_before_s; /* state.unsettled_s as the job came */
     int64_t effect_started_ms;
 
     /* the end, once it is decided */
@@ -181,6 +185,9 @@ bool remove_is_single(const struct job *job);
 /* ---- keys.c: whose a found key is */
 bool keys_read(struct found *found, const struct msg_found *msg);
 bool key_is_ours(const struct job *job, const struct found_key *key);
+/* A list that misses the recorded key is no proof: it may lag. The key counts as one to be changed in place,
+ * and the gateway proves the absence before anything is created (packet 5.3, C-28). */
+void keys_expect(struct job *job);
 /* The key that is to be the current one, or NULL. */
 const struct found_key *keys_current(const struct job *job);
 /* The key of ours to be changed in place, or NULL. */
@@ -192,7 +199,7 @@ void keys_forget(struct job *job, const char *id);
 
 /* ---- attempts.c: the rules of design 12.2 */
 /* Is an attempt of other material than ours (or of any, when we want no key) open? */
-bool attempts_others_open(const struct job *job);
+bool attempts_others_open(struct job *job);
 /* After a complete list: drops the attempts whose result is seen or that cannot come any more. Returns 0 when
  * none but our own is left, else the milliseconds to wait. */
 uint64_t attempts_settle(struct worker_core *core);
@@ -200,9 +207,13 @@ uint64_t attempts_settle(struct worker_core *core);
 bool attempts_own_is_open(struct worker_core *core, uint64_t *wait_ms);
 /* Writes the intent into the state (not yet to the API server), with the present time. */
 void attempts_intend(struct worker_core *core);
-bool attempts_intent_is_fresh(const struct worker_core *core);
+/* Does the state say all that must be said before a POST or PUT of the material goes out? */
+bool attempts_may_send(const struct worker_core *core);
+/* A POST or PUT of the material is known to have taken effect; seen: by finding the key, so that it tells the
+ * end of one request, which need not be the last. unsure: the gateway lost sight of one itself. */
+void attempts_took_effect(struct job *job, bool seen, bool unsure);
 /* The run is over or its outcome is known: what remains of our own intent. */
-void attempts_close(struct job *job, bool success);
+void attempts_close(struct worker_core *core, bool success);
 
 /* ---- config.c */
 /* Checks spec.providerConfig and takes the key from it when the spec has none. warning: room for a sentence

@@ -35,6 +35,7 @@ bool keys_read(struct found *found, const struct msg_found *msg)
     found->arrived = true;
     found->outcome = (unsigned)msg->outcome;
     found->wait_ms = msg->wait_ms;
+    found->sure_since_s = (int64_t)msg->sure_since;
     found->n_keys = 0;
     for (struct value_iter it = value_each(msg->keys); value_next(&it);) {
         if (found->n_keys == FOUND_MAX || !read_key(&found->keys[found->n_keys], it.item))
@@ -42,6 +43,21 @@ bool keys_read(struct found *found, const struct msg_found *msg)
         found->n_keys++;
     }
     return true;
+}
+
+void keys_expect(struct job *job)
+{
+    struct found *found = &job->found;
+    const char *id = job->state.id;
+
+    if (id[0] == '\0' || state_is_obsolete(&job->state, id) || found->n_keys == FOUND_MAX)
+        return;
+    for (unsigned i = 0; i < found->n_keys; i++)
+        if (strcmp(found->keys[i].id, id) == 0)
+            return;
+    struct found_key *key = &found->keys[found->n_keys++];
+    *key = (struct found_key){.recorded = true, .owner = OWNER_UNTAGGED};
+    span_copy(span_of(id), key->id, sizeof key->id);
 }
 
 /* Ours by tag, by record, or by label and material together; never with another's tag (design 5, 12.9). */

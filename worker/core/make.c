@@ -8,12 +8,12 @@
 /* Pauses between the questions for a create whose outcome is unknown, milliseconds. */
 static const int64_t create_pauses[CREATE_TRIES_MAX - 1] = {100, 400, 1600};
 
-/* Obsolete keys with our material would make Packet refuse the new one. */
+/* Before another key is made, what is obsolete goes, listed or not: there is never a second key, and Packet
+ * would refuse material that an obsolete one still holds. */
 static void list_clear(struct job *job)
 {
-    for (unsigned i = 0; i < job->found.n_keys; i++)
-        if (job->found.keys[i].blob && state_is_obsolete(&job->state, job->found.keys[i].id))
-            remove_add(job, job->found.keys[i].id);
+    for (unsigned i = 0; i < job->state.n_obsolete; i++)
+        remove_add(job, job->state.obsolete[i]);
     job->n_clear = job->n_remove;
 }
 
@@ -64,7 +64,7 @@ static enum progress make_key(struct worker_core *core)
         job->phase = PHASE_RECORD;
         return GO_ON;
     }
-    if (!attempts_intent_is_fresh(core)) {
+    if (!attempts_may_send(core)) {
         job->intending = true;
         return write_start(core, WRITE_STATE, 0);
     }
@@ -106,7 +106,7 @@ static enum progress record(struct worker_core *core)
     set_text(state->fingerprint, sizeof state->fingerprint, job->key.fingerprint, &state->dirty);
     set_text(state->project, sizeof state->project, job->project, &state->dirty);
     set_text(state->label, sizeof state->label, job->label, &state->dirty);
-    attempts_close(job, true);
+    attempts_close(core, true);
     job->fresh_id = true;
     job->phase = PHASE_REMOVE;
     return news ? write_start(core, WRITE_STATE, 0) : GO_ON;
@@ -170,7 +170,7 @@ static enum progress created(struct worker_core *core, const struct msg_outcome 
         return create_unknown(core);
     if (state_is_obsolete(&job->state, id)) /* the list lags: it is on its way out */
         return flow_end(core, JOB_LATER, UNKNOWN_LATER_MS, "an obsolete key is still listed");
-    job->open = false;
+    attempts_took_effect(job, outcome->adopted != 0, outcome->unsure != 0);
     memcpy(job->current, id, sizeof job->current);
     job->phase = PHASE_RECORD;
     return GO_ON;
@@ -193,7 +193,7 @@ static enum progress rotate_outcome(struct worker_core *core, const struct msg_o
 
     switch ((enum outcome)outcome->outcome) {
     case OUTCOME_OK:
-        job->open = false;
+        attempts_took_effect(job, false, outcome->unsure != 0);
         memcpy(job->current, job->call_id, sizeof job->current);
         job->phase = PHASE_RECORD;
         return GO_ON;

@@ -12,7 +12,7 @@ bool remove_is_single(const struct job *job)
     bool one =
         state->id[0] != '\0' && (state->status_id[0] == '\0' || strcmp(state->status_id, state->id) == 0);
 
-    return one && state->n_attempts == 0 && state->n_obsolete == 0;
+    return one && state->n_attempts == 0 && state->n_obsolete == 0 && state->unsettled_s == 0;
 }
 
 void remove_add(struct job *job, const char *id)

@@ -59,6 +59,19 @@ static void read_obsolete(struct state *state, struct value list)
     }
 }
 
+static void read_unsettled(struct state *state, struct value v)
+{
+    struct span when = value_text(v);
+    int64_t ms = 0;
+
+    if (value_kind(v) == VALUE_NONE || value_kind(v) == VALUE_NIL)
+        return;
+    if (when.p != NULL && clock_parse(when.p, when.len, &ms) == 0 && ms > 0)
+        state->unsettled_s = ms / 1000;
+    else
+        state->broken = true;
+}
+
 static bool is_shape(struct value v, enum value_kind kind)
 {
     enum value_kind is = value_kind(v);
@@ -77,6 +90,7 @@ void state_read(struct state *state, struct value status, struct span terraform_
     read_text(state, map, "fingerprint", state->fingerprint, sizeof state->fingerprint);
     read_attempts(state, value_get(map, "attempts"));
     read_obsolete(state, value_get(map, "obsolete"));
+    read_unsettled(state, value_get(map, "unsettled"));
     if (!is_shape(map, VALUE_MAP) || !is_shape(value_get(map, "attempts"), VALUE_MAP) ||
         !is_shape(value_get(map, "obsolete"), VALUE_ARRAY))
         state->broken = true;
@@ -86,6 +100,7 @@ void state_read(struct state *state, struct value status, struct span terraform_
     state->stored_id = state->id[0] != '\0';
     state->stored_fingerprint = state->fingerprint[0] != '\0';
     state->stored_obsolete = state->n_obsolete > 0;
+    state->stored_unsettled = state->unsettled_s != 0;
     read_text(state, value_get(status, "providerStatus"), "sshKeyID", state->status_id,
               sizeof state->status_id);
     if (state->id[0] == '\0' && terraform_key.len > 0)
@@ -102,7 +117,7 @@ bool state_proves_nothing_sent(const struct state *state)
 
 bool state_binds_project(const struct state *state)
 {
-    return state->id[0] != '\0' || state->n_attempts > 0 || state->n_obsolete > 0;
+    return state->id[0] != '\0' || state->n_attempts > 0 || state->n_obsolete > 0 || state->unsettled_s != 0;
 }
 
 bool state_knows(const struct state *state, const char *id)
@@ -137,6 +152,14 @@ void state_drop_obsolete(struct state *state, const char *id)
         state->dirty = true;
         return;
     }
+}
+
+void state_unsettled(struct state *state, int64_t until_s)
+{
+    if (state->unsettled_s == until_s)
+        return;
+    state->unsettled_s = until_s;
+    state->dirty = true;
 }
 
 struct attempt *state_attempt(struct state *state, const char *fingerprint)
@@ -229,14 +252,29 @@ static void pack_member(struct pack *p, const char *name, const char *text)
     pack_text(p, text);
 }
 
+static void pack_unsettled(const struct state *state, struct pack *p)
+{
+    char when[CLOCK_TEXT_MAX];
+
+    pack_text(p, "unsettled");
+    if (state->unsettled_s == 0) {
+        pack_nil(p);
+        return;
+    }
+    clock_text_seconds(state->unsettled_s * 1000, when);
+    pack_text(p, when);
+}
+
 void state_pack(const struct state *state, struct pack *p)
 {
     unsigned changes = count_changes(state);
     bool id = state->id[0] != '\0' || state->stored_id;
     bool fingerprint = state->fingerprint[0] != '\0' || state->stored_fingerprint;
     bool obsolete = state->n_obsolete > 0 || state->stored_obsolete;
+    bool unsettled = state->unsettled_s != 0 || state->stored_unsettled;
 
-    pack_map(p, 2u + id + fingerprint + obsolete + (changes > 0) + (state->foreign ? N_FOREIGN : 0u));
+    pack_map(p, 2u + id + fingerprint + obsolete + unsettled + (changes > 0) +
+                    (state->foreign ? N_FOREIGN : 0u));
     pack_member(p, "project", state->project);
     pack_member(p, "label", state->label);
     if (id)
@@ -245,6 +283,8 @@ void state_pack(const struct state *state, struct pack *p)
         pack_member(p, "fingerprint", state->fingerprint);
     if (changes > 0)
         pack_attempts(state, p, changes);
+    if (unsettled)
+        pack_unsettled(state, p);
     if (obsolete) {
         pack_text(p, "obsolete");
         pack_array(p, state->n_obsolete);
@@ -270,6 +310,7 @@ void state_stored(struct state *state)
     state->stored_id = state->id[0] != '\0';
     state->stored_fingerprint = state->fingerprint[0] != '\0';
     state->stored_obsolete = state->n_obsolete > 0;
+    state->stored_unsettled = state->unsettled_s != 0;
     state->foreign = false;
     state->dirty = false;
 }

@@ -31,12 +31,15 @@ struct state {
     unsigned n_attempts;
     char obsolete[OBSOLETE_MAX][ID_SIZE]; /* ids to be deleted, never to be adopted again */
     unsigned n_obsolete;
+    /* Until then, seconds since 1970, a request that nobody saw the end of may still take effect, though its
+     * material was sent again and stands. 0 = there is none. */
+    int64_t unsettled_s;
     char status_id[ID_SIZE]; /* providerStatus.sshKeyID */
     bool broken;             /* not ours and not Terraform's, or larger than we write: proves nothing */
     bool foreign;            /* Terraform's shape, to be replaced in the first patch of the state */
     bool dirty;              /* differs from what the API server has */
     /* which members the API server's copy has with a content: an emptied one must be written as empty */
-    bool stored_id, stored_fingerprint, stored_obsolete;
+    bool stored_id, stored_fingerprint, stored_obsolete, stored_unsettled;
 };
 
 /* Reads status of the object. terraform_key: the id that the watcher found in Terraform's state, or an absent
@@ -57,6 +60,9 @@ struct attempt *state_attempt(struct state *state, const char *fingerprint);
 /* Adds the attempt or moves its time. Returns NULL when there are too many. */
 struct attempt *state_set_attempt(struct state *state, const char *fingerprint, int64_t at_s);
 void state_drop_attempt(struct state *state, const char *fingerprint);
+
+/* Sets unsettled_s. */
+void state_unsettled(struct state *state, int64_t until_s);
 
 /* Writes the map under status.state of a merge patch: everything, but of the attempts only what changes. */
 void state_pack(const struct state *state, struct pack *p);

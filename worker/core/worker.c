@@ -96,6 +96,8 @@ static void on_found(struct worker_core *core, const struct msg_found *msg)
     job->found.arrived_s = core->now.wall_ms / 1000;
     if (!keys_read(&job->found, msg))
         job->found.outcome = OUTCOME_BUG;
+    if (job->found.outcome == OUTCOME_OK)
+        keys_expect(job);
     if (msg->outcome != OUTCOME_OK)
         note_failure(job, msg->http, msg->request_id, msg->detail);
     flow_run(core);

@@ -218,11 +218,11 @@ void http_start(struct http *http, const struct gateway_request *request)
 
 void http_fence_mutations(struct http *http)
 {
-    struct transfer *t;
+    struct transfer *t = TAILQ_FIRST(&http->running);
 
-    TAILQ_FOREACH(t, &http->running, link)
-    {
-        t->stopped |= t->mutation;
+    while (t) {
+        t->stopped = t->stopped || t->mutation;
+        t = TAILQ_NEXT(t, link);
     }
 }
 

@@ -104,6 +104,21 @@ static void test_C_21_a_search_for_another_key_is_no_evidence(void **state)
     rig_free(rig);
 }
 
+static void test_C_21_a_search_before_another_mutation_is_no_evidence(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+
+    rig_grant(rig, .id = RIG_ID2);
+    rig_search(rig, .key = RIG_KEY);
+    rig_list(rig, "");
+    rig_remove(rig, .id = RIG_ID2);
+    rig_answer(rig, 204, "");
+    rig_create(rig, .key = RIG_KEY);
+    rig_expect(rig, "GET", RIG_LIST);
+    rig_free(rig);
+}
+
 /* A POST with this result, then the list that shows the key: adopted, one POST in all. */
 static void check_lost_but_made(struct gateway_result result)
 {
@@ -351,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_C_21_an_old_search_does_not),
         cmocka_unit_test(test_C_21_the_age_counts_from_when_the_list_was_sent),
         cmocka_unit_test(test_C_21_a_search_for_another_key_is_no_evidence),
+        cmocka_unit_test(test_C_21_a_search_before_another_mutation_is_no_evidence),
         cmocka_unit_test(test_C_20_404_after_commit_is_adopted),
         cmocka_unit_test(test_C_20_reset_after_commit_is_adopted),
         cmocka_unit_test(test_C_20_500_after_commit_is_adopted),

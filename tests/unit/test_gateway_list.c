@@ -2,6 +2,11 @@
  * what this process did itself (packet C-2, C-15 to C-19, C-23, C-28, C-29, C-38). */
 #include "tests/unit/test_gateway_play.h"
 
+#define EC_KEY                                                                                               \
+    "ecdsa-sha2-nistp256 "                                                                                   \
+    "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBAmvRFTs3lVYnVdQN3NySJTC5lr/"                       \
+    "0C5EkF4WotZ7dI0gzTDPgJJAto7fT8PdryO+1FA3TQhZuKnCbYbcrqgVS5U="
+
 static struct rig *ready(const char *base_path)
 {
     struct rig *rig = rig_new_with(0, 10, 32, base_path);
@@ -103,6 +108,35 @@ static void test_C_15_the_fingerprint_is_openssh_s(void **state)
     rig_list(rig, rig_our_key(key, sizeof key));
     assert_true(value_is_text(value_get(rig_found(rig_reply(rig, seq, OUTCOME_OK), 0), "fingerprint"),
                               "SHA256:fBTkxAGuTMOOuT9U+x4uoLJPrEU10Hk57cmphIFXYNQ"));
+    rig_free(rig);
+}
+
+/* packet 2.4's vector with padding and a comment of two words. */
+static void test_C_15_padding_belongs_to_the_blob(void **state)
+{
+    (void)state;
+    char key[1024];
+    struct rig *rig = ready("");
+    uint64_t seq = rig_search(rig, .key = EC_KEY);
+
+    rig_list(rig, rig_key_json(key, sizeof key, RIG_ID, RIG_LABEL, EC_KEY " two words", "x", "[]"));
+    struct value found = rig_found(rig_reply(rig, seq, OUTCOME_OK), 0);
+
+    assert_true(rig_flag(found, "blob"));
+    assert_true(
+        value_is_text(value_get(found, "fingerprint"), "SHA256:olJvC5sbWAMcttIc40byjFFtclIhtlGC48CBzwns1Xo"));
+    rig_free(rig);
+}
+
+static void test_C_18_a_label_with_a_nul_is_not_ours(void **state)
+{
+    (void)state;
+    char key[1024];
+    struct rig *rig = ready("");
+    uint64_t seq = rig_search(rig, .key = RIG_KEY);
+
+    rig_list(rig, rig_key_json(key, sizeof key, RIG_ID, RIG_LABEL "\\u0000x", RIG_KEY, "x", "[]"));
+    assert_false(rig_flag(rig_found(rig_reply(rig, seq, OUTCOME_OK), 0), "label"));
     rig_free(rig);
 }
 
@@ -229,6 +263,7 @@ static void test_C_02_hrefs_to_elsewhere_are_refused(void **state)
         "//evil.example" RIG_LIST "?page=2",
         "/metal/v1/projects/" RIG_ID "/ssh-keys?page=2",
         "/other" RIG_LIST "?page=2",
+        "/metal/v2" RIG_LIST "?page=2",
         "/metal/v1" RIG_LIST "/../x?page=2",
         "/metal/v1" RIG_LIST "?page=2\\r\\nX-Evil: 1",
         "?page=2",
@@ -337,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_C_18_only_keys_that_concern_the_job_come_back),
         cmocka_unit_test(test_C_15_keys_are_told_by_type_and_blob),
         cmocka_unit_test(test_C_15_the_fingerprint_is_openssh_s),
+        cmocka_unit_test(test_C_15_padding_belongs_to_the_blob),
+        cmocka_unit_test(test_C_18_a_label_with_a_nul_is_not_ours),
         cmocka_unit_test(test_C_11_C_17_C_29_odd_members_do_not_fail_the_list),
         cmocka_unit_test(test_C_23_order_is_recorded_then_oldest_then_id),
         cmocka_unit_test(test_C_19_pages_are_followed_below_the_prefix),

@@ -59,11 +59,13 @@ const char *role_name(unsigned role);
 
 /* ---- open attempts (design 12.2), seconds of wall clock
  * -------------------------------------------------------------- */
-#define ATTEMPT_SEND_S                                                                                       \
-    60 /* an intent older than this may not be sent any more: the worker and the gateway both refuse */
-#define ATTEMPT_SETTLE_S                                                                                     \
-    150 /* after the last moment it could have been sent, a request may still arrive this much later */
-#define ATTEMPT_LISTS_S 10 /* the two complete lists without it lie at least this far apart */
+/* An intent older than this is not sent any more; the worker and the gateway both refuse. */
+#define ATTEMPT_SEND_S 20
+/* After the last moment at which it could be sent, a request may take effect this much later: its own
+ * time-out, two minutes in a network or a proxy after its sender died, and a margin. */
+#define ATTEMPT_SETTLE_S (PACKET_CALL_MS / 1000 + 120 + 10)
+/* The two complete lists that show an attempt's absence lie at least this far apart. */
+#define ATTEMPT_LISTS_S 10
 
 /* ---- exit codes
  * ------------------------------------------------------------------------------------------------------- */

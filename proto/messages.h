@@ -176,7 +176,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 4, str, request_id, 128, may)                                                                       \
     F(S, 5, str, detail, LIMIT_TEXT, may)                                                                    \
     F(S, 6, u64, wait_ms, LIMIT_MS, may)                                                                     \
-    F(S, 7, val, keys, LIMIT_LIST, may)
+    F(S, 7, val, keys, LIMIT_LIST, may)                                                                      \
+    F(S, 8, u64, sure_since, LIMIT_TIME, may)
 #define CREATE_FIELDS(F, S)                                                                                  \
     F(S, 1, u64, handle, LIMIT_ID, must)                                                                     \
     F(S, 2, u64, seq, LIMIT_ID, must)                                                                        \
@@ -202,7 +203,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 5, str, detail, LIMIT_TEXT, may)                                                                    \
     F(S, 6, u64, wait_ms, LIMIT_MS, may)                                                                     \
     F(S, 7, str, id, LIMIT_UUID, may)                                                                        \
-    F(S, 8, u64, adopted, 1, may)
+    F(S, 8, u64, adopted, 1, may)                                                                            \
+    F(S, 9, u64, unsure, 1, may)
 
 /* packetctl and the exporter ask the supervisor */
 #define ASK_STATUS_FIELDS(F, S) F(S, 1, u64, verbose, 1, may)

@@ -58,8 +58,11 @@ static void acted(struct gateway_core *core, struct task *task, const struct ans
         list_begin(core, task, STEP_LIST_PROOF);
         return;
     }
-    if (class_row(class)->maybe)
+    if (class_row(class)->maybe) {
         task->maybe = true;
+        if (task->kind != TASK_REMOVE)
+            place_floats(core, task->place);
+    }
     if (!retry_call(core, task, class))
         task_fail(core, task, class);
 }

@@ -30,8 +30,10 @@ static const struct found_key *foreign(const struct list *list)
 
 static void adopt(struct gateway_core *core, struct task *task, const char *id)
 {
-    if (place_is_open(core, task->place, &task->want))
+    if (place_is_open(core, task->place, &task->want)) {
         task->place->open = false;
+        place_landed(task->place);
+    }
     grant_learn_id(task->grant, id);
     task_finish_id(core, task, id, true);
 }
@@ -97,6 +99,7 @@ static void posted(struct gateway_core *core, struct task *task, const struct an
     } else if (class_row(answer->class)->maybe) {
         task->maybe = true;
         place_open(core, task->place, &task->want);
+        place_floats(core, task->place);
         list_begin(core, task, STEP_LIST_AFTER);
     } else if (answer->class == CLASS_LIMITED && task->rounds++ < TRIES_MAX &&
                budget_wait_ms(core, task->grant->credential, LANE_CREATE) <= BUDGET_WAIT_MS) {

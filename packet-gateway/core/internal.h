@@ -77,6 +77,8 @@ struct place {
     uint64_t absent_seen; /* ... when so many mutations were counted */
     struct material absent_material;
     const struct credential *absent_by;
+    unsigned floating;         /* mutations that may still take effect: sent, and their end was never seen */
+    int64_t floating_until_ms; /* then none of them can any more */
     bool open; /* a POST of this material may have been carried out, no list showed it (design 12.2) */
     int64_t open_until_ms;
     struct material open_material;
@@ -171,6 +173,7 @@ struct gateway_core {
     char *base_path;
     struct gateway_ops ops;
     struct instant now; /* of the event being handled */
+    int64_t started_wall_ms;
     uint64_t random;
     uint64_t next_call;
     unsigned under_way;    /* calls */
@@ -225,6 +228,12 @@ void place_gone(struct gateway_core *core, struct place *place, const char *id);
 /* The trace still outweighs a list (packet C-28). */
 bool trace_counts(const struct gateway_core *core, const struct trace *trace);
 bool place_is_gone(const struct gateway_core *core, const struct place *place, const char *id);
+/* A mutation was sent whose end is not known; it may take effect until it has settled (design 12.2). */
+void place_floats(struct gateway_core *core, struct place *place);
+/* A list has shown what one of them did. */
+void place_landed(struct place *place);
+/* Is there one whose end nobody has seen? */
+bool place_is_unsure(const struct gateway_core *core, const struct place *place);
 void place_open(struct gateway_core *core, struct place *place, const struct material *material);
 bool place_is_open(const struct gateway_core *core, const struct place *place,
                    const struct material *material);

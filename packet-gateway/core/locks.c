@@ -139,6 +139,25 @@ bool place_is_gone(const struct gateway_core *core, const struct place *place, c
     return t && t->gone && trace_counts(core, t);
 }
 
+void place_floats(struct gateway_core *core, struct place *place)
+{
+    if (!place_is_unsure(core, place))
+        place->floating = 0;
+    place->floating++;
+    place->floating_until_ms = core->now.boot_ms + OPEN_KEPT_MS;
+}
+
+void place_landed(struct place *place)
+{
+    if (place->floating)
+        place->floating--;
+}
+
+bool place_is_unsure(const struct gateway_core *core, const struct place *place)
+{
+    return place->floating && core->now.boot_ms < place->floating_until_ms;
+}
+
 void place_open(struct gateway_core *core, struct place *place, const struct material *material)
 {
     place->open = true;
@@ -175,7 +194,7 @@ void place_note_absent(struct task *task)
 
 static bool remembers(const struct gateway_core *core, const struct place *p)
 {
-    if (p->tasks || (p->open && core->now.boot_ms < p->open_until_ms))
+    if (p->tasks || (p->open && core->now.boot_ms < p->open_until_ms) || place_is_unsure(core, p))
         return true;
     if (p->absent_known && core->now.boot_ms - p->absent_ms < EVIDENCE_MS)
         return true;

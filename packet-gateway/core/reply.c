@@ -29,6 +29,7 @@ void reply_outcome(struct gateway_core *core, const struct task *task, enum outc
         .wait_ms = wait_of(wait_ms),
         .id = text_or_absent(id),
         .adopted = adopted,
+        .unsure = place_is_unsure(core, task->place),
     };
     struct envelope envelope = {.correlation = task->correlation};
 
@@ -74,6 +75,8 @@ void reply_found(struct gateway_core *core, const struct task *task, enum outcom
         for (unsigned i = 0; i < n; i++)
             pack_key(&keys, &task->list.keys[i]);
         body.keys = pack_result(&keys);
+        if (!place_is_unsure(core, task->place))
+            body.sure_since = (uint64_t)(core->started_wall_ms / 1000 + 1);
     }
     core->ops.send(core->ops.ctx, task->asker, MSG_FOUND, &body, &envelope);
     pack_close(&keys);

@@ -45,7 +45,7 @@ static void draw_plan(struct world *world)
                                 .stop_every_ms = one_of(rng, 0, 0, 5000),
                                 .watch_break_every_ms = one_of(rng, 0, 2000, 15000),
                                 .list_lag_ms = one_of(rng, 0, 0, 1500),
-                                .busy_ms = 8000 + (int64_t)rng_below(rng, 22000)};
+                                .busy_ms = 5000 + (int64_t)rng_below(rng, 20000)};
 }
 
 static void step(struct world *world)
@@ -105,8 +105,8 @@ static void world_open(struct world *world, uint64_t seed, const struct options 
                             .verbose = options->verbose};
     world->trace = x_calloc(WORLD_TRACE, sizeof *world->trace);
     draw_plan(world);
-    if (!world->n_objects) /* each tenth world is full, the others are small: more worlds find more than larger ones */
-        world->n_objects = rng_chance(&world->rng, 100) ? WORLD_OBJECTS : 1 + (unsigned)rng_below(&world->rng, 6);
+    if (!world->n_objects) /* each twentieth world is full, the others are small: more worlds find more than larger ones */
+        world->n_objects = rng_chance(&world->rng, 50) ? WORLD_OBJECTS : 1 + (unsigned)rng_below(&world->rng, 4);
     kube_start(world);
     packet_start(world);
     users_start(world);

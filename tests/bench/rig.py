@@ -24,8 +24,9 @@ HANDS = 4          # threads that create and change objects
 
 
 class Rig:
-    def __init__(self, kube: Any, build: Path, directory: Path, quick: bool) -> None:
+    def __init__(self, kube: Any, build: Path, directory: Path, quick: bool, objects: int = 1000) -> None:
         self.kube, self.build, self.directory, self.quick = kube, build, directory, quick
+        self.objects = objects      # how many "many" are
         self.client = kube.client()
         self.onlooker = Onlooker(kube.client())
         self.token, self.project = "token-" + secrets.token_hex(12), str(uuid.uuid4())

@@ -23,7 +23,7 @@ def kills(rig: Rig, table: Table) -> None:
         session.create_and_wait(shoot)
         usual = [session.reconcile_and_wait(shoot) for _ in range(rig.size(20, 3))]
         for role, limit in KILLS.items():
-            times = [one_kill(session, shoot, role) for _ in range(rig.size(20 if role != "whole pod" else 10, 2))]
+            times = [one_kill(session, shoot, role) for _ in range(rig.size(12 if role != "whole pod" else 8, 2))]
             table.add(Row(f"killed with -9, next reconcile done: {role}, p50 / p99", middle_and_tail(times), "ms",
                           f"- / {limit}", [None, limit],
                           note=f"{len(times)} kills; 1 worker, Packet without delay; without a kill "

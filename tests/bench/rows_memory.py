@@ -62,8 +62,8 @@ def idle(rig: Rig, table: Table) -> None:
 
 
 def known(rig: Rig, table: Table) -> None:
-    """What each known object costs the watcher, and how a start goes with 10,000 of them."""
-    count = rig.size(10000, 500)
+    """What each known object costs the watcher, and how a start goes with ten times --objects of them."""
+    count = rig.size(10 * rig.objects, 500)
     with rig.session() as session:
         time.sleep(SETTLE_S)
         empty = watcher_pss(session)

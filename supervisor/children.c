@@ -41,7 +41,12 @@ void children_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
 {
     struct supervisor *s = ctx;
 
-    if (bus_send(&s->bus, to, id, body, NULL) != 0)
+    if (bus_send(&s->bus, to, id, body, NULL) == 0)
+        return;
+    if (errno == EHOSTUNREACH) /* it is gone, and its death is on its way to us */
+        log_debug("a process is not there any more", F_STR("message", msg_find(id)->name),
+                  F_INT("incarnation", to));
+    else
         log_warn("could not reach a process", F_STR("message", msg_find(id)->name), F_INT("incarnation", to),
                  F_STR("error", strerror(errno)));
 }

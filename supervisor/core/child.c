@@ -98,22 +98,20 @@ const char *child_state_word(enum child_state state)
     return (unsigned)state < CHILD_STATE_COUNT ? states[state].word : "?";
 }
 
-/* Remembers a death. A death after a stable run (READY to last sign of life) ends the streak and is not
- * remembered for the parking: such a child works, and what ends it comes from outside. Returns whether the
- * slot is to be parked. */
+/* Remembers a death. One after a stable run (READY to last sign of life) ends the streak: such a child works,
+ * and what ends it comes from outside, so that kills by no memory or by a person never add up to a park.
+ * Returns whether the slot is to be parked: more than deaths_max early deaths in a row, and within the
+ * window. */
 static bool death_parks(struct child *child, int64_t now_ms)
 {
     const struct restart_policy *p = child->policy;
+    bool stable = child->ready_ms != 0 && child->beat_ms - child->ready_ms >= p->stable_ms;
 
-    if (child->ready_ms != 0 && child->beat_ms - child->ready_ms >= p->stable_ms) {
-        child->streak = 1;
+    child->died_ms[child->deaths++ % CHILD_DEATHS_KEPT] = now_ms;
+    child->streak = stable ? 1 : child->streak + 1;
+    if (p->deaths_max == 0 || child->streak <= p->deaths_max)
         return false;
-    }
-    child->streak++;
-    child->died_ms[child->early++ % CHILD_DEATHS_KEPT] = now_ms;
-    if (p->deaths_max == 0 || child->early <= p->deaths_max)
-        return false;
-    unsigned first = child->early - 1 - p->deaths_max;
+    unsigned first = child->deaths - 1 - p->deaths_max; /* no underflow: a streak is part of all deaths */
     return now_ms - child->died_ms[first % CHILD_DEATHS_KEPT] <= p->window_ms;
 }
 

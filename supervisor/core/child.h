@@ -60,9 +60,9 @@ struct child {
     int64_t started_ms;                 /* boot ms of the spawn */
     int64_t ready_ms;                   /* boot ms of READY; 0 before */
     int64_t beat_ms;                    /* boot ms of the last sign of life */
-    unsigned streak;                    /* early deaths since the last stable run */
-    int64_t died_ms[CHILD_DEATHS_KEPT]; /* ring of early deaths; [early % KEPT] is the oldest */
-    unsigned early;                     /* early deaths ever */
+    unsigned streak;                    /* deaths in a row without a stable run between them */
+    int64_t died_ms[CHILD_DEATHS_KEPT]; /* ring of deaths that count; [deaths % KEPT] is the oldest */
+    unsigned deaths;                    /* that count, ever */
     uint64_t starts;                    /* spawns ever */
 };
 

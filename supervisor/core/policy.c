@@ -15,7 +15,7 @@
 #define RESTART_SPARE(drain)                                                                                 \
     {                                                                                                        \
         .drain_ms = (drain), .stable_ms = 2000, .backoff_ms = 20, .backoff_max_ms = 30000, .deaths_max = 10, \
-        .window_ms = 60000, .park_ms = 120000                                                                \
+        .window_ms = 300000, .park_ms = 120000                                                               \
     }
 
 static const struct role_policy roles[] = {

@@ -14,7 +14,7 @@ struct restart_policy {
     int64_t stable_ms;  /* READY this long: earlier deaths are forgotten, and the next one is no early one */
     int64_t backoff_ms; /* after the first early death; doubles with each further one ... */
     int64_t backoff_max_ms; /* ... up to this */
-    unsigned deaths_max;    /* more early deaths than this within window_ms: parked. 0: never parked */
+    unsigned deaths_max; /* more early deaths than this in a row, within window_ms: parked. 0: never parked */
     int64_t window_ms;
     int64_t park_ms; /* a parked slot is tried again after this long */
 };

@@ -135,13 +135,13 @@ static void check_deaths(const struct step *s)
 
     if (s->after.state == CHILD_PARKED && s->before.state != CHILD_PARKED) {
         assert_int_equal(s->event, EV_DIED);
-        assert_true(p->deaths_max > 0 && s->after.early > p->deaths_max);
+        assert_true(p->deaths_max > 0 && s->after.streak > p->deaths_max);
     }
     if (s->before.state == CHILD_SACRIFICED || s->before.state == CHILD_DRAINING) {
-        assert_int_equal(s->after.early, s->before.early); /* nobody's fault */
+        assert_int_equal(s->after.deaths, s->before.deaths); /* nobody's fault */
         assert_int_equal(s->after.streak, s->before.streak);
     }
-    if (s->after.early != s->before.early)
+    if (s->after.deaths != s->before.deaths)
         assert_int_equal(s->event, EV_DIED);
     if (s->after.state == CHILD_READY && s->before.state != CHILD_READY)
         assert_true(s->before.state == CHILD_STARTING && s->event == EV_READY);
@@ -283,6 +283,41 @@ static void test_stable_run_is_forgiven(void **unused)
     }
 }
 
+/* Many early deaths with a stable run between them now and then: no crash loop, no park. */
+static void test_only_deaths_in_a_row_park(void **unused)
+{
+    struct child c = fresh(&policy_of(WORKER)->restart);
+    int64_t now = 1000;
+
+    (void)unused;
+    child_step(&c, EV_START, now, 0);
+    for (int i = 0; i < 100; i++) {
+        c.pid = 7;
+        child_step(&c, EV_READY, now, 0);
+        if (i % 5 == 0)
+            run_for(&c, &now, c.policy->stable_ms + 500);
+        child_step(&c, EV_DIED, now, 0);
+        assert_int_equal(c.state, CHILD_BACKOFF);
+        now = c.deadline_ms;
+        child_step(&c, EV_TIMER, now, 0);
+    }
+}
+
+/* A crash loop goes back to the park after each trial. */
+static void test_parked_again_after_one_trial(void **unused)
+{
+    struct child c = fresh(&policy_of(WORKER)->restart);
+    int64_t now = 1000;
+
+    (void)unused;
+    crash_loop(&c, 1000, &now);
+    assert_int_equal(c.state, CHILD_PARKED);
+    now = c.deadline_ms;
+    assert_int_equal(child_step(&c, EV_TIMER, now, 0), ORDER_SPAWN);
+    child_step(&c, EV_DIED, now + 10, 0);
+    assert_int_equal(c.state, CHILD_PARKED);
+}
+
 /* READY alone proves nothing: a child that hangs at once, each time, is parked in the end. */
 static void test_hangs_are_no_stable_runs(void **unused)
 {
@@ -329,6 +364,8 @@ int main(void)
         cmocka_unit_test(test_ring_is_large_enough),
         cmocka_unit_test(test_delay_doubles_and_is_capped),
         cmocka_unit_test(test_stable_run_is_forgiven),
+        cmocka_unit_test(test_only_deaths_in_a_row_park),
+        cmocka_unit_test(test_parked_again_after_one_trial),
         cmocka_unit_test(test_hangs_are_no_stable_runs),
         cmocka_unit_test(test_abort_becomes_kill),
     };

@@ -235,9 +235,14 @@ static json_t *object_node(struct walk *walk, const json_t *schema, const json_t
 
     json_object_foreach(value, key, member)
     {
-        bool keep;
-        const json_t *one = member_schema(schema, key, &keep);
+        json_t *was = json_object_get(old, key);
+        const json_t *one;
         json_t *made;
+        bool keep;
+
+        if (was == member) /* not NULL: member is there */
+            continue;
+        one = member_schema(schema, key, &keep);
 
         if (path->up == NULL &&
             (strcmp(key, "metadata") == 0 || strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0))
@@ -250,7 +255,7 @@ static json_t *object_node(struct walk *walk, const json_t *schema, const json_t
             change(&copy, value, key, NULL);
             continue;
         }
-        made = one_member(walk, one, json_object_get(old, key), member, &below);
+        made = one_member(walk, one, was, member, &below);
         if (made == member)
             json_decref(made);
         else

@@ -295,7 +295,10 @@ static inline void expect_error(struct driver *d, const char *type, const char *
     if (strncmp(text, phrase, strlen(phrase)) != 0 || text[strlen(phrase)] != ':' ||
         strstr(text, words) == NULL)
         fail_msg("not \"%s: ...%s...\" but \"%s\"", phrase, words, text);
-    assert_int_equal(json_array_size(codes), code[0] != '\0');
+    if (code[0] == '\0')
+        assert_null(codes); /* left out, also when an older error had some (gardener 24) */
+    else
+        assert_int_equal(json_array_size(codes), 1);
     if (code[0] != '\0')
         assert_string_equal(json_string_value(json_array_get(codes, 0)), code);
     expect_done(d, JOB_RETRY);

@@ -90,7 +90,8 @@ static void call_send(struct gateway_core *core, struct call *call)
         .path = call->path,
         .token = secret_text(call->credential->token),
         .body = call->body,
-        .once = strcmp(call->method, "POST") == 0,
+        /* A PUT too: a copy of it that is carried out late would bring older material back. */
+        .once = call->body != NULL,
         .start_before = call->start_before,
     };
 

@@ -17,9 +17,9 @@ struct gateway_request {
     const char *method; /* GET, POST, PUT, DELETE */
     const char
         *path; /* below the base URL, "/projects/<uuid>/ssh-keys"; or a "meta.next" href already resolved */
-    const char *token; /* NUL-terminated; never logged */
-    const char *body;  /* JSON, or NULL */
-    bool once;         /* POST: never sent again by the HTTP library, fresh connection (packet C-10, C-20) */
+    const char *token;    /* NUL-terminated; never logged */
+    const char *body;     /* JSON, or NULL */
+    bool once;            /* POST, PUT: never sent again by the HTTP library (packet C-10, C-20) */
     int64_t start_before; /* CLOCK_BOOTTIME ms: not to be started later, checked where the bytes leave
                              (design 12.15) */
 };

@@ -39,6 +39,7 @@ static void test_C_24_put_holds_only_what_changes(void **state)
                                   .retag = rows[i].retag);
 
         assert_string_equal(rig_expect(rig, "PUT", ITEM)->body, rows[i].body);
+        assert_true(rig_expect(rig, "PUT", ITEM)->once);
         rig_answer(rig, 200, changed());
         assert_string_equal(rig_reply(rig, seq, OUTCOME_OK)->key_id, RIG_ID);
         rig_free(rig);

@@ -1,5 +1,5 @@
 /* tests/unit/test_watcher_kubeconfig.c -- which configuration wins, what a kubeconfig may say and what is
- * refused (kubernetes 1 to 4, 7, 8; gardener 62, 63, 9.4). Works in a folder of its own. */
+ * refused (kubernetes 1 to 4, 7, 8; gardener 63). Works in a folder of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,6 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "watcher/access.h"
-#include "watcher/config_file.h"
 
 static char folder[] = "/tmp/test-kubeconfig-XXXXXX";
 static char *ca_pem, *ca_b64;
@@ -246,8 +245,8 @@ static void test_missing_names(void **state)
     const char *const texts[] = {
         "current-context: c\n",
         "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n",
-        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
-        "clusters: [{name: k, cluster: {server: \"https://x\"}}]\n",
+        ("current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+         "clusters: [{name: k, cluster: {server: \"https://x\"}}]\n"),
         "clusters: [{name: k, cluster: {server: \"https://x\"}}]\n",
         "just text\n",
         "- a\n- b\n",
@@ -331,45 +330,6 @@ static void test_in_cluster_without_ca(void **state)
     free(away);
 }
 
-/* gardener 9.4 */
-static void test_config_file(void **state)
-{
-    struct row {
-        const char *text;
-        int rc;
-    } rows[] = {
-        {"", 0},
-        {"# only a comment\n", 0},
-        {"apiVersion: packet.provider.extensions.config.gardener.cloud/v1alpha1\nkind: "
-         "ControllerConfiguration\nnew: 1\n",
-         0},
-        {"{\"kind\":\"ControllerConfiguration\",\"apiVersion\":\"packet.provider.extensions.config.gardener."
-         "cloud/v1alpha1\"}",
-         0},
-        {"apiVersion: packet.provider.extensions.config.gardener.cloud/v1alpha1\nkind: Other\n", -1},
-        {"apiVersion: other/v1\nkind: ControllerConfiguration\n", -1},
-        {"kind: ControllerConfiguration\n", -1},
-        {"- a\n", -1},
-        {"text\n", -1},
-        {"a: [\n", -1},
-        {"\t- x: y: z", -1},
-    };
-    char why[300], *path = in("config.yaml");
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        why[0] = '\0';
-        write_file("config.yaml", rows[i].text);
-        if (config_file_check(path, why, sizeof why) != rows[i].rc)
-            fail_msg("row %zu: %s", i, why);
-        assert_int_equal(*why == '\0', rows[i].rc == 0);
-    }
-    assert_int_equal(config_file_check("", why, sizeof why), -1);
-    assert_non_null(strstr(why, "config file path not set"));
-    assert_int_equal(config_file_check("/does/not/exist", why, sizeof why), -1);
-    free(path);
-}
-
 /* A self-signed certificate, made afresh for each run. */
 static void make_ca(void)
 {
@@ -409,7 +369,6 @@ int main(void)
         cmocka_unit_test(test_a_token_makes_exec_needless),
         cmocka_unit_test(test_token_rotation),
         cmocka_unit_test(test_in_cluster_without_ca),
-        cmocka_unit_test(test_config_file),
     };
 
     make_ca();

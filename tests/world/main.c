@@ -104,9 +104,13 @@ static void world_open(struct world *world, uint64_t seed, const struct options 
                             .n_objects = options->objects,
                             .verbose = options->verbose};
     world->trace = x_calloc(WORLD_TRACE, sizeof *world->trace);
+    for (unsigned i = 0; i < WORLD_OBJECTS; i++)
+        world->unknown_at[i] = -1;
     draw_plan(world);
-    if (!world->n_objects) /* each twentieth world is full, the others are small: more worlds find more than larger ones */
-        world->n_objects = rng_chance(&world->rng, 50) ? WORLD_OBJECTS : 1 + (unsigned)rng_below(&world->rng, 4);
+    if (!world->n_objects) /* each twentieth world is full, the others are small: more worlds find more than
+                              larger ones */
+        world->n_objects =
+            rng_chance(&world->rng, 50) ? WORLD_OBJECTS : 1 + (unsigned)rng_below(&world->rng, 4);
     kube_start(world);
     packet_start(world);
     users_start(world);
@@ -188,7 +192,8 @@ static void parse(int argc, char **argv, struct options *options)
         default:
             printf("world: the whole tree in one program, on a virtual clock, from a seed\n\n"
                    "  --first N             first seed (1)\n  --seeds N             how many (100)\n"
-                   "  --objects N           Infrastructure objects in each world, up to %u (drawn from the seed)\n"
+                   "  --objects N           Infrastructure objects in each world, up to %u (drawn from the "
+                   "seed)\n"
                    "  --expect-violation    end 0 at the first violation, 1 when there is none\n"
                    "  --verbose             print every line of the trace as it comes\n",
                    WORLD_OBJECTS);

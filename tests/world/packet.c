@@ -92,6 +92,7 @@ static bool arrive_answer(struct world *world, struct event *event)
                                     .detail = ""};
     if (result.status == 429)
         result.retry_after_ms = 2000;
+    posts_answered(world, proc, &result);
     world_trace(world, "packet -> gateway#%lu: %s %d", proc->incarnation,
                 result.fate == FATE_ANSWERED ? "answer" : "no answer", result.status);
     world->steps++;
@@ -198,6 +199,7 @@ void packet_request(struct world *world, struct proc *gateway, const struct gate
     uint64_t life = gateway->life;
 
     world_trace(world, "gateway#%lu -> packet: %s %s", gateway->incarnation, request->method, request->path);
+    posts_sent(world, gateway, request);
     if (request->start_before <= world->now.boot_ms) {
         tell(world, life, request->id, FATE_FENCED, 0, NULL, 0, false, 0);
         return;

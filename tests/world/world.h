@@ -124,6 +124,12 @@ struct world {
     struct proc procs[WORLD_PROCS];
     int64_t link_free_at[WORLD_PROCS + 1][WORLD_PROCS + 1]; /* frames of one link keep their order */
 
+    uint64_t post_life[WORLD_OBJECTS]; /* gateway that has a POST under way for the object, 0: none */
+    uint64_t post_id[WORLD_OBJECTS];   /* and the request's number */
+    int64_t unknown_at[WORLD_OBJECTS]; /* when its last POST ended without a valid answer, -1: it did not */
+    int64_t listed_at;                 /* when the last list was asked for, and by which gateway */
+    uint64_t listed_life;
+
     unsigned n_objects;
     struct wish wishes[WORLD_OBJECTS];
     unsigned next_key;
@@ -180,6 +186,11 @@ struct gateway_request;
 #define WORLD_TOKEN   "world-token"
 void packet_start(struct world *world);
 void packet_request(struct world *world, struct proc *gateway, const struct gateway_request *request);
+
+/* posts.c: design 12.2, seen from the wire: no POST after one of unknown outcome without a list in between */
+void posts_sent(struct world *world, const struct proc *gateway, const struct gateway_request *request);
+struct gateway_result;
+void posts_answered(struct world *world, const struct proc *gateway, const struct gateway_result *result);
 
 /* users.c */
 void users_start(struct world *world);

@@ -68,6 +68,23 @@ static char *put_escape(char *out, unsigned char c)
     return out + 5;
 }
 
+/* Whether eight bytes need no escape: none is below 0x20, a quote or a backslash. Looks at all of them at
+ * once. */
+static bool plain_eight(const unsigned char *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t highs = ones * 0x80;
+    uint64_t word;
+    uint64_t quote;
+    uint64_t slash;
+
+    memcpy(&word, at, sizeof word);
+    quote = word ^ (ones * '"');
+    slash = word ^ (ones * '\\');
+    return ((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+            highs) == 0;
+}
+
 static void text_string(struct ks_text *text, const char *str, size_t len)
 {
     const unsigned char *at = (const unsigned char *)str;
@@ -78,6 +95,8 @@ static void text_string(struct ks_text *text, const char *str, size_t len)
     out = text->data + text->len;
     *out++ = '"';
     for (; at < end; at++) {
+        for (; end - at > 8 && plain_eight(at); at += 8, out += 8)
+            memcpy(out, at, 8);
         if (*at >= 0x20 && *at != '"' && *at != '\\')
             *out++ = (char)*at;
         else

@@ -158,19 +158,25 @@ static void read_created(const json_t *member, struct found_key *key)
     clock_text_seconds(key->created_ms, key->created);
 }
 
-bool answer_key(const json_t *item, struct found_key *key, const char **label, const json_t **tags)
+bool answer_key(const json_t *item, struct listed_key *key)
 {
     const json_t *line = json_object_get(item, "key");
 
-    memset(key, 0, sizeof *key);
     if (!answer_id(item, key->id))
         return false;
-    if (json_is_string(line))
-        key->readable = material_read(json_string_value(line), json_string_length(line), &key->material);
-    read_created(json_object_get(item, "created_at"), key);
-    *label = clean_text(json_object_get(item, "label"));
-    *tags = json_object_get(item, "tags");
+    key->label = clean_text(json_object_get(item, "label"));
+    key->tags = json_object_get(item, "tags");
+    key->line = json_string_value(line);
+    key->line_len = json_string_length(line);
     return true;
+}
+
+void answer_key_whole(const json_t *item, const struct listed_key *key, struct found_key *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->id, key->id, sizeof out->id);
+    out->readable = key->line && material_read(key->line, key->line_len, &out->material);
+    read_created(json_object_get(item, "created_at"), out);
 }
 
 enum key_owner answer_owner(const json_t *tags, const char *owner)

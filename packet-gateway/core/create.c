@@ -83,12 +83,12 @@ void create_begin(struct gateway_core *core, struct task *task)
 
 static void posted(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
-    const char *label;
-    const json_t *tags;
+    struct listed_key seen;
     struct found_key made;
 
     task_note(task, answer);
-    if (answer->class == CLASS_OK && answer_key(answer->root, &made, &label, &tags)) {
+    if (answer->class == CLASS_OK && answer_key(answer->root, &seen)) {
+        answer_key_whole(answer->root, &seen, &made);
         place_made(core, task->place, made.id, &task->want, made.created);
         if (place_is_open(core, task->place, &task->want))
             task->place->open = false;

@@ -57,18 +57,26 @@ static void keep(struct list *list, const struct found_key *key)
 static void take_key(struct gateway_core *core, struct task *task, const json_t *item)
 {
     const struct grant *grant = task->grant;
+    struct listed_key seen;
     struct found_key key;
-    const char *label;
-    const json_t *tags;
 
-    if (!answer_key(item, &key, &label, &tags) || place_is_gone(core, task->place, key.id))
+    if (!answer_key(item, &seen) || place_is_gone(core, task->place, seen.id))
         return;
-    if (strcmp(key.id, task->id) == 0)
+    if (strcmp(seen.id, task->id) == 0)
         task->list.watched_there = true;
-    key.label = label && strcmp(label, grant->label) == 0;
-    key.blob = key.readable && task->has_want && material_same(&key.material, &task->want);
-    key.recorded = grant_has_id(grant, key.id, false);
-    key.owner = answer_owner(tags, grant->owner);
+    bool label = seen.label && strcmp(seen.label, grant->label) == 0;
+    bool recorded = grant_has_id(grant, seen.id, false);
+    bool alike =
+        seen.line && task->has_want && material_alike(seen.line, seen.line_len, task->key, strlen(task->key));
+    enum key_owner owner = answer_owner(seen.tags, grant->owner);
+
+    if (!label && !recorded && !alike && owner != OWNER_US)
+        return;
+    answer_key_whole(item, &seen, &key);
+    key.label = label;
+    key.recorded = recorded;
+    key.owner = owner;
+    key.blob = alike && key.readable && material_same(&key.material, &task->want);
     if (key.label || key.blob || key.recorded || key.owner == OWNER_US)
         keep(&task->list, &key);
 }

@@ -120,6 +120,25 @@ bool material_same(const struct material *a, const struct material *b)
     return memcmp(a->digest, b->digest, DIGEST_LEN) == 0;
 }
 
+static struct span without_padding(struct span text)
+{
+    while (text.len && text.p[text.len - 1] == '=')
+        text.len--;
+    return text;
+}
+
+/* Equal blobs have texts of equal length that differ in the unused bits of the last character at most. */
+bool material_alike(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    const char *at_a = a, *at_b = b;
+    struct span type_a = word(&at_a, a + a_len), type_b = word(&at_b, b + b_len);
+    struct span text_a = without_padding(word(&at_a, a + a_len));
+    struct span text_b = without_padding(word(&at_b, b + b_len));
+
+    return span_same(type_a, type_b) && text_a.len == text_b.len && text_a.len &&
+           memcmp(text_a.p, text_b.p, text_a.len - 1) == 0;
+}
+
 bool uuid_copy(const char *text, size_t len, char out[UUID_TEXT])
 {
     out[0] = '\0';

@@ -27,6 +27,8 @@ struct material {
 /* Reads "type base64 [comment]" with any white space around. Returns false when there are no two words. */
 bool material_read(const char *line, size_t len, struct material *out);
 bool material_same(const struct material *a, const struct material *b);
+/* Can these two lines hold the same key? Without decoding or hashing: a list may have a thousand keys. */
+bool material_alike(const char *a, size_t a_len, const char *b, size_t b_len);
 /* SHA-256 by OpenSSL. */
 void digest_of(const void *data, size_t len, unsigned char out[DIGEST_LEN]);
 /* Copies in lower case. Returns false, and *out is "", for anything but 8-4-4-4-12 hex digits (packet C-6).
@@ -88,9 +90,20 @@ struct found_key {
     enum key_owner owner;
 };
 
-/* What one member of "ssh_keys" says. label and tags point into item. Returns false when it has no usable
- * id: such a key cannot concern us (packet C-29). */
-bool answer_key(const json_t *item, struct found_key *key, const char **label, const json_t **tags);
+/* One member of "ssh_keys", as far as it must be read to know whether it concerns us. Points into the JSON.
+ */
+struct listed_key {
+    char id[UUID_TEXT];
+    const char *label; /* or NULL */
+    const json_t *tags;
+    const char *line; /* of the public key, line_len bytes; or NULL */
+    size_t line_len;
+};
+
+/* Returns false when item has no usable id: such a key cannot concern us (packet C-29). */
+bool answer_key(const json_t *item, struct listed_key *key);
+/* The rest, for those that do: id, material, creation. */
+void answer_key_whole(const json_t *item, const struct listed_key *key, struct found_key *out);
 enum key_owner answer_owner(const json_t *tags, const char *owner);
 /* The id of a single key, lower case. Returns false without a valid one. */
 bool answer_id(const json_t *root, char id[UUID_TEXT]);

@@ -270,6 +270,40 @@ static void test_late_events_are_no_news(void **state)
     fx_free(fx);
 }
 
+/* A deleting object loses its reconcile annotation: the event of that write may overtake its answer (gardener
+ * 10). */
+static void test_an_echo_that_overtakes_its_answer(void **state)
+{
+    struct fx *fx = fx_running(false);
+    struct fx_object o = {.version = "10",
+                          .operation = "reconcile",
+                          .generation = 2,
+                          .deletion = WHEN,
+                          .finalizers = OURS,
+                          .status = SUCCEEDED};
+    struct msg_patch patch = {.seq = 1, .target = PATCH_META, .resource_version = SPAN("10")};
+    struct pack body;
+
+    (void)state;
+    fx_event(fx, "ADDED", o);
+    patch.job = fx_run(fx);
+    pack_open(&body);
+    pack_map(&body, 1), pack_text(&body, "metadata"), pack_map(&body, 1), pack_text(&body, "annotations");
+    pack_map(&body, 1), pack_text(&body, OBJECT_OPERATION), pack_nil(&body);
+    patch.body = pack_result(&body);
+    fx_say(fx, WORKER, THE_WORKER, MSG_PATCH, &patch, ME, 0);
+    pack_close(&body);
+    o.version = "11";
+    o.operation = NULL;
+    fx_event(fx, "MODIFIED", o);
+    assert_false(queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"))->dirty);
+    o.version = "12"; /* gardenlet's timestamp is news all the same */
+    o.timestamp = WHEN;
+    fx_event(fx, "MODIFIED", o);
+    assert_true(queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"))->dirty);
+    fx_free(fx);
+}
+
 /* 14: nothing while the Shoot is Failed; the annotation stays, and any later event looks again */
 static void test_failed_shoot(void **state)
 {
@@ -291,9 +325,13 @@ static void test_failed_shoot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_objects_seen_first),    cmocka_unit_test(test_objects_that_change),
-        cmocka_unit_test(test_classes_of_the_flag),   cmocka_unit_test(test_timestamp_during_deletion),
-        cmocka_unit_test(test_own_writes_are_echoes), cmocka_unit_test(test_late_events_are_no_news),
+        cmocka_unit_test(test_objects_seen_first),
+        cmocka_unit_test(test_objects_that_change),
+        cmocka_unit_test(test_classes_of_the_flag),
+        cmocka_unit_test(test_timestamp_during_deletion),
+        cmocka_unit_test(test_own_writes_are_echoes),
+        cmocka_unit_test(test_late_events_are_no_news),
+        cmocka_unit_test(test_an_echo_that_overtakes_its_answer),
         cmocka_unit_test(test_failed_shoot),
     };
 

@@ -83,10 +83,11 @@ static int close_all(struct exporter *e)
     return proc_leave(&e->proc, e->exit_code, e->reason);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct exporter e = {.timer = -1};
 
+    proc_version(argc, argv, EXPORTER);
     proc_enter(&e.proc, EXPORTER);
     proc_connect(&e.proc);
     int code = http_start(&e);

@@ -298,10 +298,11 @@ static void gateway_end(struct gateway *g)
     curl_global_cleanup();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct gateway g = {0};
 
+    proc_version(argc, argv, GATEWAY);
     proc_enter(&g.proc, GATEWAY);
     gateway_open(&g);
     proc_connect(&g.proc);

@@ -142,6 +142,14 @@ static void calm_czmq(void)
     zsys_set_linger(0);
 }
 
+void proc_version(int argc, char **argv, unsigned role)
+{
+    if (argc != 2 || strcmp(argv[1], "--version") != 0)
+        return;
+    printf("%s %s\n", role_name(role), PROVIDER_PACKET_VERSION);
+    exit(EXIT_OK);
+}
+
 void proc_enter(struct proc *proc, unsigned role)
 {
     umask(CHILD_UMASK);

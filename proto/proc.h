@@ -18,6 +18,8 @@ struct proc {
     struct bus bus; /* to the supervisor */
 };
 
+/* `--version` of every binary: prints and ends the process. For the first line of main(). */
+void proc_version(int argc, char **argv, unsigned role);
 /* Reads the environment (contract.h), blocks signals, opens the signalfd, dies with the supervisor (PDEATHSIG
  * and a getppid check), opens the log, calms czmq (no handlers, no linger). Ends the process with a sentence
  * when the environment is not the supervisor's: started by hand it says which program to start instead. */

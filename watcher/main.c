@@ -376,10 +376,11 @@ static void watcher_end(struct watcher *w)
     curl_global_cleanup();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct watcher w = {0};
 
+    proc_version(argc, argv, WATCHER);
     proc_enter(&w.proc, WATCHER);
     watcher_configure(&w);
     proc_connect(&w.proc);

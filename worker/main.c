@@ -235,11 +235,12 @@ static int close_all(struct worker *w)
     return proc_leave(&w->proc, w->exit_code, w->reason);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct worker w = {.wake_timer = -1, .wake_ms = INT64_MAX};
     struct worker_ops ops = {.ctx = &w, .send = on_core_says};
 
+    proc_version(argc, argv, WORKER);
     proc_enter(&w.proc, WORKER);
     w.core = worker_core_new(&ops, w.proc.incarnation);
     proc_connect(&w.proc);

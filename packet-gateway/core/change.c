@@ -67,9 +67,14 @@ static void acted(struct gateway_core *core, struct task *task, const struct ans
         task_fail(core, task, class);
 }
 
-/* 404 for the key alone, and a complete list: gone, or a view that lags behind. */
+/* 404 for the key alone, and a complete list: gone, or a view that lags behind. A key that we made a moment
+ * ago gets its short grace in the queue (packet C-28). */
 static void proved(struct gateway_core *core, struct task *task)
 {
+    if (!task->list.watched_there && task->list.watched_until_ms > core->now.boot_ms) {
+        task_refuse(core, task, OUTCOME_LATER, task->list.watched_until_ms - core->now.boot_ms);
+        return;
+    }
     if (!task->list.watched_there) {
         place_gone(core, task->place, task->id);
         task_finish(core, task, OUTCOME_GONE);

@@ -9,7 +9,7 @@
 #include "packet-gateway/core/packet.h"
 
 /* ---- limits and times of the gateway: each number once ---- */
-#define GRACE_MS           30000  /* a 201 or 204 of ours outweighs a list this long (packet C-28) */
+#define GRACE_MS           10000  /* a 201 or 204 of ours outweighs a list this long (packet C-28) */
 #define EVIDENCE_MS        5000   /* a list older than this is no reason to POST (design 5) */
 #define BUDGET_WAIT_MS     2000   /* longer waits are spent in the watcher's queue (design 12.6) */
 #define LOCK_WAIT_MS       5000   /* so is a longer wait for somebody else's mutation */
@@ -129,11 +129,12 @@ struct list {
     struct found_key *keys;
     unsigned n, room;
     unsigned pages;
-    long page;          /* number of the last page read */
-    int64_t sent_ms;    /* first page asked for; 0: not yet sent */
-    uint64_t seen;      /* place->mutations at that moment */
-    bool watched_there; /* the task's id was listed */
-    char *path;         /* of the first page */
+    long page;                /* number of the last page read */
+    int64_t sent_ms;          /* first page asked for; 0: not yet sent */
+    uint64_t seen;            /* place->mutations at that moment */
+    bool watched_there;       /* the task's id was listed */
+    int64_t watched_until_ms; /* or it was made by us a moment ago, and the list may lag until then; else 0 */
+    char *path;               /* of the first page */
 };
 
 struct task {

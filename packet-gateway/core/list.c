@@ -100,7 +100,7 @@ static void add_made(struct gateway_core *core, struct task *task)
         key.blob = task->has_want && material_same(&key.material, &task->want);
         key.recorded = grant_has_id(task->grant, key.id, false);
         if (strcmp(key.id, task->id) == 0)
-            task->list.watched_there = true;
+            task->list.watched_until_ms = t->at_ms + GRACE_MS;
         keep(&task->list, &key);
     }
 }

@@ -330,7 +330,7 @@ static void test_C_28_a_201_outweighs_a_list_that_misses_it(void **state)
     rig_create(rig, .key = RIG_KEY);
     rig_list(rig, "");
     rig_answer(rig, 201, created());
-    rig_wait(rig, 29000);
+    rig_wait(rig, 9000);
     uint64_t seq = rig_create(rig, .key = RIG_KEY);
 
     rig_list(rig, "");

@@ -25,10 +25,13 @@ static bool is_unsettled(struct job *job)
     return job->unsettled_before_s != 0 && !same;
 }
 
-/* One gateway has sent everything that followed from an intent of that time, and knows each end. */
+/* One gateway has sent everything that followed from an intent of that time, and knows each end. A time ahead
+ * of our clock proves nothing: the clock was set back meanwhile. */
 static bool is_known(const struct job *job, int64_t at_s)
 {
-    return job->found.sure_since_s != 0 && at_s >= job->found.sure_since_s;
+    const struct found *found = &job->found;
+
+    return found->sure_since_s != 0 && at_s >= found->sure_since_s && at_s <= found->arrived_s;
 }
 
 bool attempts_others_open(struct job *job)

@@ -32,7 +32,8 @@ char *api_next_path(const char *base_path, const char *list_path, const char *hr
         return NULL;
     if (href[base + list] != '?' && href[base + list] != '\0')
         return NULL;
-    return x_strdup(href + base);
+    /* Our own spelling, its query: ids may come back in another case (packet 1.1). */
+    return x_asprintf("%s%s", list_path, href + base + list);
 }
 
 long api_page(const char *path)

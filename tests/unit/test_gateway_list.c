@@ -191,7 +191,8 @@ static void test_C_19_pages_are_followed_below_the_prefix(void **state)
 
     rig_expect(rig, "GET", RIG_LIST);
     answer_page(rig, rig_key_json(one, sizeof one, RIG_ID2, "x", RIG_KEY2, "x", "[]"),
-                "{\"next\":{\"href\":\"/metal/v1" RIG_LIST "?page=2\"}}");
+                "{\"next\":{\"href\":\"/metal/v1/projects/6E5C1A52-8B0F-4D2A-9A53-0C8D1F9A7B10/ssh-keys"
+                "?page=2\"}}");
     rig_no_reply(rig, seq);
     rig_expect(rig, "GET", RIG_LIST "?page=2");
     answer_page(rig, rig_our_key(one, sizeof one), "{\"next\":null,\"total\":2}");

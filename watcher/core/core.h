@@ -8,7 +8,9 @@
  *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
- *   requests.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c */
+ *   notes.c      NOTE of workers, which becomes an Event            -> requests.c
+ *   requests.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c,
+ *                                                                      notes.c */
 #ifndef WATCHER_CORE_CORE_H
 #define WATCHER_CORE_CORE_H
 
@@ -29,7 +31,7 @@
 
 /* ---- calls ----------------------------------------------------------------------------------------------
  */
-enum call_kind { CALL_LIST, CALL_SECRET, CALL_CLUSTER, CALL_OBJECT, CALL_PATCH, CALL_FETCH };
+enum call_kind { CALL_LIST, CALL_SECRET, CALL_CLUSTER, CALL_OBJECT, CALL_PATCH, CALL_FETCH, CALL_NOTE };
 
 struct call {
     struct call *next;
@@ -120,6 +122,19 @@ struct job {
     struct msg_done result; /* after DONE; its texts are not kept */
 };
 
+/* ---- Events
+ * --------------------------------------------------------------------------------------------------- */
+#define NOTES_KEPT 64u
+
+struct notes {
+    struct {
+        uint64_t hash; /* of uid, reason, message */
+        int64_t until_ms;
+    } recent[NOTES_KEPT];                       /* until_ms 0: free */
+    uint64_t last_number;                       /* in an Event's name; grows */
+    uint64_t posted, failed, repeated, dropped; /* since the start */
+};
+
 struct watcher_core {
     struct watcher_config config;
     char *classes, *field_manager;
@@ -132,6 +147,7 @@ struct watcher_core {
     struct queue queue;
     struct ahead ahead;
     struct reflector reflector;
+    struct notes notes;
     struct pack scratch; /* the object of the event under way */
     struct call *requests;
     struct job *jobs;
@@ -228,6 +244,12 @@ void grants_gateway_gone(struct watcher_core *core);
 void writes_patch(struct watcher_core *core, uint64_t worker, const struct message *message);
 void writes_fetch(struct watcher_core *core, uint64_t worker, const struct message *message);
 void writes_answer(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
+/* Is it of another epoch, or past its deadline (design 12.15)? */
+bool writes_fenced(const struct watcher_core *core, const struct message *message);
+
+/* notes.c */
+void notes_take(struct watcher_core *core, uint64_t worker, const struct message *message);
+void notes_answer(struct watcher_core *core, const struct watcher_result *result);
 
 /* allow.c: why a worker's patch is refused, or NULL when it may be sent (design 12.5). */
 const char *allow_patch(uint64_t target, struct value body, const struct object *object);

@@ -1,5 +1,6 @@
 /* watcher/core/requests.c -- the HTTP requests under way: whom their answers belong to, and which are sent
- * again. Owns them until their answer. Called by reflector.c, prepare.c, writes.c, watcher.c. */
+ * again. Owns them until their answer. Called by reflector.c, prepare.c, writes.c,
+ * notes.c, watcher.c. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -10,14 +11,27 @@
 #define READ_TRIES_MAX     3 /* a read without an answer (kubernetes 50) */
 #define READ_AGAIN_MS      1000
 
+static const char *const methods[] = {
+    [CALL_LIST] = "GET",    [CALL_SECRET] = "GET", [CALL_CLUSTER] = "GET", [CALL_OBJECT] = "GET",
+    [CALL_PATCH] = "PATCH", [CALL_FETCH] = "GET",  [CALL_NOTE] = "POST",
+};
+
+static const char *content_type(const struct call *call)
+{
+    if (!call->body)
+        return NULL;
+    return call->kind == CALL_PATCH ? "application/merge-patch+json" : "application/json";
+}
+
 static void send_call(struct watcher_core *core, struct call *call)
 {
     struct watcher_request request = {
         .id = call->id,
-        .method = call->kind == CALL_PATCH ? "PATCH" : "GET",
+        .method = methods[call->kind],
         .path = call->path,
-        .content_type = call->body ? "application/merge-patch+json" : NULL,
+        .content_type = content_type(call),
         .body = call->body,
+        .once = call->kind == CALL_NOTE,
         .start_before = call->start_before,
     };
 
@@ -85,6 +99,7 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
         break;
     case CALL_PATCH:
     case CALL_FETCH: writes_answer(core, call, result); break;
+    case CALL_NOTE: notes_answer(core, result); break;
     }
 }
 

@@ -109,21 +109,6 @@ static void on_drain(struct watcher_core *core)
     }
 }
 
-static void on_note(struct watcher_core *core, uint64_t from, const struct msg_note *note)
-{
-    struct job *job = jobs_find(core, from, note->job);
-    char reason[129], message[LIMIT_TEXT + 1];
-
-    if (!job)
-        return;
-    span_copy(note->reason, reason, sizeof reason);
-    span_copy(note->message, message, sizeof message);
-    log_write(note->warning ? LEVEL_WARN : LEVEL_INFO, "worker's note",
-              (const struct log_field[]){F_STR("key", job->work->key), F_STR("reason", reason),
-                                         F_STR("message", message)},
-              3);
-}
-
 static void from_supervisor(struct watcher_core *core, const struct message *message)
 {
     switch (message->spec->id) {
@@ -142,7 +127,7 @@ static void from_worker(struct watcher_core *core, uint64_t from, const struct m
     case MSG_STARTED: jobs_started(core, from, message->body.started.job); break;
     case MSG_PATCH: writes_patch(core, from, message); break;
     case MSG_FETCH: writes_fetch(core, from, message); break;
-    case MSG_NOTE: on_note(core, from, &message->body.note); break;
+    case MSG_NOTE: notes_take(core, from, message); break;
     case MSG_DONE: jobs_done(core, from, &message->body.done); break;
     default: break;
     }

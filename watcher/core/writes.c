@@ -50,7 +50,7 @@ static uint64_t rule_after(struct watcher_core *core, const struct msg_patch *pa
     return object_rule_hash(&core->hash, &after);
 }
 
-static bool fenced(struct watcher_core *core, const struct message *message)
+bool writes_fenced(const struct watcher_core *core, const struct message *message)
 {
     uint64_t deadline = message->envelope.deadline_ms;
 
@@ -67,7 +67,7 @@ void writes_patch(struct watcher_core *core, uint64_t worker, const struct messa
 
     if (!job || (job->phase != PHASE_SENT && job->phase != PHASE_RUNNING))
         return;
-    if (fenced(core, message)) {
+    if (writes_fenced(core, message)) {
         refuse(core, job, message, patch->seq, "Fenced", "the epoch or the deadline of this write is over");
         return;
     }

@@ -15,10 +15,10 @@
 #define PROVIDER_PACKET_VERSION "unknown"
 #endif
 
-#define CONNECT_MS     10000          /* packet 4.4, C-9 */
-#define SLOW_BYTES     1L             /* fewer bytes a second than this ... */
-#define SLOW_SECONDS   15L            /* ... for so long: ended */
-#define ANSWER_MAX     (1024 * 1024L) /* of key operations (packet C-11) */
+#define CONNECT_MS     10000                      /* packet 4.4, C-9 */
+#define SLOW_BYTES     1L                         /* fewer bytes a second than this ... */
+#define SLOW_SECONDS   15L                        /* ... for so long: ended */
+#define ANSWER_MAX     ((long)GATEWAY_ANSWER_MAX) /* packet C-11 */
 #define USER_AGENT     "gardener-extension-provider-packet/" PROVIDER_PACKET_VERSION " libcurl/"
 #define USER_AGENT_MAX 128
 #define TOKEN_FIELD    "X-Auth-Token" /* always the first of the fields */

@@ -43,11 +43,11 @@ const char *role_name(unsigned role);
 
 /* ---- time-outs, milliseconds
  * ---------------------------------------------------------------------------------------- */
-#define BEAT_EVERY_MS       1000                /* each child beats from its work loop */
-#define BEAT_MISSED_MS      (5 * BEAT_EVERY_MS) /* silent this long: SIGABRT */
-#define ABORT_TO_KILL_MS    2000                /* time for the backtrace, then SIGKILL */
-#define START_DEADLINE_MS   10000               /* fork to READY */
-#define STARTED_DEADLINE_MS 1000                /* JOB to STARTED (design 12.17) */
+#define BEAT_EVERY_MS       2000                       /* each child beats from its work loop */
+#define BEAT_MISSED_MS      (2 * BEAT_EVERY_MS + 1000) /* silent this long: SIGABRT */
+#define ABORT_TO_KILL_MS    500                        /* time for the backtrace, then SIGKILL */
+#define START_DEADLINE_MS   10000                      /* fork to READY */
+#define STARTED_DEADLINE_MS 1000                       /* JOB to STARTED (design 12.17) */
 #define JOB_MOVE_MS         10000 /* the worker's own thinking time for one move (design 12.7) */
 #define PACKET_CALL_MS      30000 /* one HTTP request to Packet, whole (packet C-9) */
 #define KUBE_CALL_MS        30000 /* one HTTP request to Kubernetes that is no watch (kubernetes 51) */

@@ -9,6 +9,10 @@
 #include "base/clock.h"
 #include "proto/messages.h"
 
+/* Bytes of an answer. A project's list is one answer without pages: 8,000 keys of 4096 bits fit (packet 4.4
+ * advises 1 MiB, which is full with 900). */
+#define GATEWAY_ANSWER_MAX (8u * 1024 * 1024)
+
 struct gateway_core;
 
 /* A request to start now. All pointers are borrowed for the time of the call. */

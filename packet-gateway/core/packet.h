@@ -9,11 +9,11 @@
 
 #include "packet-gateway/core/gateway.h"
 
-#define PAGES_MAX        1000u           /* of one list (packet 6) */
-#define BODY_MAX         (1024u * 1024u) /* of an answer (packet 4.4) */
+#define PAGES_MAX        1000u /* of one list (packet 6) */
+#define BODY_MAX         GATEWAY_ANSWER_MAX
 #define JSON_DEPTH_MAX   32u
-#define JSON_VALUES_MAX  65536u /* commas and brackets of an answer */
-#define UUID_TEXT        37u    /* 36 and the NUL */
+#define JSON_VALUES_MAX  262144u /* commas and brackets of an answer */
+#define UUID_TEXT        37u     /* 36 and the NUL */
 #define DIGEST_LEN       32u
 #define FINGERPRINT_TEXT 52u /* "SHA256:", 43 characters, NUL */
 #define DETAIL_TEXT      512u

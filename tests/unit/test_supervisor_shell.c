@@ -171,8 +171,8 @@ static void test_signals_and_session(void **unused)
     sigaddset(&block, SIGCHLD);
     sigprocmask(SIG_BLOCK, &block, &before);
     signal(SIGPIPE, SIG_IGN);
-    write_worker(
-        "grep -E '^(SigBlk|SigIgn|NoNewPrivs)' /proc/$$/status; ps -o sid= -p $$ | tr -d ' '; echo pid $$");
+    write_worker("grep -E '^(SigBlk|SigIgn|NoNewPrivs)' /proc/$$/status; set -- $(cat /proc/$$/stat); "
+                 "[ \"$6\" = $$ ] && echo leads its session");
     char *text = born();
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);

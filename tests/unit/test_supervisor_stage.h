@@ -162,7 +162,7 @@ static inline const char *state_of(struct stage *st, unsigned role, uint64_t slo
 /* Lets time pass up to `ms`, ticking when the tree asks for it. Everybody but `silent` beats. */
 static inline void pass(struct stage *st, int64_t ms, unsigned silent)
 {
-    int64_t end = st->now.boot_ms + ms, beat = st->now.boot_ms + BEAT_EVERY_MS;
+    int64_t end = st->now.boot_ms + ms, beat = st->now.boot_ms;
 
     for (;;) {
         int64_t next = tree_next_ms(st->tree);

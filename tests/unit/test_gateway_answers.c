@@ -188,7 +188,7 @@ static void test_a_long_error_is_cut_at_a_character(void **state)
 static void test_C_11_deep_wide_and_long_bodies_are_refused(void **state)
 {
     (void)state;
-    char *body = x_malloc(2 * 1024 * 1024);
+    char *body = x_malloc(GATEWAY_ANSWER_MAX + 1024);
     struct rig *rig = rig_new();
     uint64_t seq;
 
@@ -201,15 +201,15 @@ static void test_C_11_deep_wide_and_long_bodies_are_refused(void **state)
     assert_int_equal(play(rig, seq, "GET", rig_json(200, body)), OUTCOME_TRANSIENT);
 
     strcpy(body, "{\"ssh_keys\":[0");
-    for (size_t at = strlen(body), i = 0; i < 100000; i++, at += 2)
+    for (size_t at = strlen(body), i = 0; i < 300000; i++, at += 2)
         memcpy(body + at, ",0", 3);
     strcat(body, "]}");
     seq = rig_search(rig, .key = RIG_KEY);
     assert_int_equal(play(rig, seq, "GET", rig_json(200, body)), OUTCOME_TRANSIENT);
 
     strcpy(body, "{\"ssh_keys\":[]}");
-    memset(body + 15, ' ', 1024 * 1024);
-    body[15 + 1024 * 1024] = '\0';
+    memset(body + 15, ' ', GATEWAY_ANSWER_MAX);
+    body[15 + GATEWAY_ANSWER_MAX] = '\0';
     seq = rig_search(rig, .key = RIG_KEY);
     assert_int_equal(play(rig, seq, "GET", rig_json(200, body)), OUTCOME_TRANSIENT);
 

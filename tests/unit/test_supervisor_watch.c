@@ -8,7 +8,7 @@ static void test_hang(void **unused)
     struct tree_row row;
 
     (void)unused;
-    pass(st, 3000, 0);
+    pass(st, 2 * BEAT_EVERY_MS, 0);
     expect(st, "");
     pass(st, BEAT_MISSED_MS - 1, 4);
     expect(st, "");
@@ -33,7 +33,7 @@ static void test_hung_watcher(void **unused)
     (void)unused;
     pass(st, BEAT_MISSED_MS, 1);
     expect(st, "ABRT 1");
-    pass(st, 500, 1); /* while it may still write, nobody is started in its place */
+    pass(st, ABORT_TO_KILL_MS - 1, 1); /* while it may still write, nobody is started in its place */
     expect(st, "");
     died(st, 1, SIGABRT);
     expect(st, "2 loses 1; KILL 3; KILL 4");

@@ -12,7 +12,7 @@
 #include "watcher/core/watcher.h"
 #include "worker/core/worker.h"
 
-#define BEAT_WORLD_MS (4 * BEAT_EVERY_MS) /* seldom enough for speed, often enough for the watchdog */
+#define BEAT_WORLD_MS (2 * BEAT_EVERY_MS) /* seldom, for speed, and often enough for the watchdog */
 
 struct proc *proc_at(struct world *world, unsigned role, uint64_t slot)
 {
@@ -34,12 +34,12 @@ enum due proc_due(struct world *world, const struct proc *proc, uint64_t life, s
 static void send_from(struct proc *proc, unsigned role, uint64_t to, enum msg_id id, const void *body,
                       const struct envelope *envelope)
 {
-    const struct peer *peer = role == SUPERVISOR ? NULL : proc_peer(proc, to);
+    static const struct peer supervisor = {.role = SUPERVISOR};
+    const struct peer *peer = role == SUPERVISOR ? &supervisor : proc_peer(proc, to);
 
-    if (role != SUPERVISOR && !peer)
-        return; /* EHOSTUNREACH */
-    net_send(proc->world, proc->role, proc->slot, proc->incarnation,
-             role == SUPERVISOR ? SUPERVISOR : peer->role, peer ? peer->slot : 0, to, id, body, envelope);
+    if (peer) /* else EHOSTUNREACH */
+        net_send(proc->world, proc->role, proc->slot, proc->incarnation, peer->role, peer->slot, to, id, body,
+                 envelope);
 }
 
 static void worker_send(void *ctx, unsigned to, enum msg_id id, const void *body,

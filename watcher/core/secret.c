@@ -68,7 +68,7 @@ bool secret_uuid_ok(struct span text)
  * when it is not base64, too long, or holds control characters. */
 static long read_word(json_t *data, const char *name, char *out, size_t size)
 {
-    unsigned char raw[LIMIT_TOKEN + 256];
+    unsigned char raw[LIMIT_TOKEN + 256] = {0};
     json_t *entry = json_object_get(data, name);
     long len = 0, from = 0;
 

@@ -45,7 +45,8 @@ void check_step(struct world *world)
         unsigned object = object_of(world, key.label);
         if (object == WORLD_OBJECTS)
             world_violation(world, "a key with the foreign label %s exists", key.label);
-        if (++keys[object] > 1 && object < WORLD_OBJECTS)
+        keys[object]++;
+        if (object < WORLD_OBJECTS && keys[object] > 1)
             world_violation(world, "object %u has %u keys at once", object, keys[object]);
     }
     for (unsigned i = 0; i < world->n_objects; i++)

@@ -199,7 +199,7 @@ class T:
                 self.check(secret not in text, f"a secret stands in the object or an Event of {s.namespace}")
 
     def _check_rights(self) -> None:
-        """The rights of example/10-rbac.yaml suffice: nothing was ever forbidden."""
+        """The rights of deploy/rbac.yaml suffice: nothing was ever forbidden."""
         forbidden = [str(r) for r in self.kube.audit.requests(self.kube.user, self._mark) if r.code in (401, 403)]
         self.check(not forbidden, f"requests that the server forbade: {forbidden[:5]}")
 

@@ -1,6 +1,6 @@
 """Starts a real etcd and kube-apiserver on free loopback ports, with two users and an audit log.
 
-`admin` may everything; `provider-packet` has exactly the rights of example/10-rbac.yaml. Nothing else runs: no controller
+`admin` may everything; `provider-packet` has exactly the rights of deploy/rbac.yaml. Nothing else runs: no controller
 manager, no scheduler, so namespaces are never really deleted. Same interface as simkube.SimKube.
 """
 
@@ -144,7 +144,7 @@ class RealKube:
 
     def _apply_basics(self) -> None:
         client = self.client()
-        for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "10-rbac.yaml"):
+        for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "../deploy/rbac.yaml"):
             for obj in load_yaml(REPO / "example" / name):
                 client.apply(obj)
         for path in ("infrastructures", "clusters"):

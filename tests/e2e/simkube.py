@@ -55,7 +55,7 @@ class SimKube:
         client = self.client()
         if empty:
             return self
-        for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "10-rbac.yaml"):
+        for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "../deploy/rbac.yaml"):
             for obj in load_yaml(REPO / "example" / name):
                 if not obj["kind"].startswith("ClusterRole"):       # it has no RBAC: the real server shows the rights
                     client.apply(obj)

@@ -32,6 +32,7 @@ struct driver {
     uint64_t seq;        /* of the message expected last */
     uint64_t sure_since; /* of FOUND */
     bool adopted;        /* OUTCOME_OK says that the key was there */
+    bool unsure;         /* OUTCOME says that a request for the label has no known end */
     struct envelope envelope;
     char *last_body; /* the last patch as JSON */
     char *note;
@@ -372,7 +373,7 @@ static inline void expect_remove(struct driver *d, const char *id)
 
 static inline void answer_outcome(struct driver *d, unsigned outcome, const char *id)
 {
-    struct msg_outcome body = {.seq = d->seq, .outcome = outcome, .adopted = d->adopted};
+    struct msg_outcome body = {.seq = d->seq, .outcome = outcome, .adopted = d->adopted, .unsure = d->unsure};
 
     if (id != NULL)
         body.id = span_of(id);

@@ -158,6 +158,9 @@ static void write_ahead(struct worker_core *core)
 
     if (job->open)
         until_s = core->now.wall_ms / 1000 + EFFECT_S;
+    else if (strcmp(job->state.fingerprint, job->key.fingerprint) ==
+             0) /* it may stand already, and tell nothing */
+        until_s = core->now.wall_ms / 1000 + EFFECT_S;
     else if (job->intent_before && !is_known(job, job->intent_before_s))
         until_s = job->intent_before_s + EFFECT_S;
     job->ahead = job->open;

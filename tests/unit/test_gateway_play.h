@@ -99,6 +99,17 @@ static inline const char *rig_our_key(char *buf, size_t size)
     return rig_key_json(buf, size, RIG_ID, RIG_LABEL, RIG_KEY_BARE, "2021-03-04T05:06:07Z", RIG_TAGS);
 }
 
+/* CREATE of RIG_KEY up to its POST, which ends so. Returns seq. */
+static inline uint64_t rig_post(struct rig *rig, struct gateway_result result)
+{
+    uint64_t seq = rig_create(rig, .key = RIG_KEY);
+
+    rig_list(rig, "");
+    rig_expect(rig, "POST", RIG_LIST);
+    rig_result(rig, result);
+    return seq;
+}
+
 /* The answer to this question: fails unless it is the last message, and there is exactly one. */
 static inline const struct rig_message *rig_reply(struct rig *rig, uint64_t seq, enum outcome outcome)
 {

@@ -160,7 +160,7 @@ static void design_12_2_missing_key_is_made_again_after_an_intent(void **state)
     answer_found(&d, search, OUTCOME_OK, "");
     expect_status(&d, "'state':{'project':'" PROJECT "','label':'" LABEL "','id':'" ID_A
                       "','fingerprint':'" KEY_FP "','attempts':{'" KEY_FP "':'" STARTED_AT
-                      "'},'unsettled':'" SETTLED_AT "'}}");
+                      "'},'unsettled':'" SETTLED_AT "'}");
     expect_update(&d, ID_A, true, true, true); /* a list may lag: the gateway proves that the key is gone */
     answer_outcome(&d, OUTCOME_GONE, NULL);
     expect_create(&d);

@@ -253,9 +253,10 @@ else
 	$(MAKE) test-unit
 	$(MAKE) test-world
 	$(MAKE) realkube
-	$(MAKE) test-e2e SERVER=sim
-	$(MAKE) test-e2e SERVER=real
-	$(MAKE) test-san
+	$(MAKE) -s -j$(JOBS) SAN=1 programs tests
+	tests/tools/side-by-side $(B)/sanitized.log \
+	    '$(MAKE) test-e2e SERVER=sim && $(MAKE) test-e2e SERVER=real && $(MAKE) SAN=1 test-e2e SERVER=sim' \
+	    '$(MAKE) SAN=1 JOBS=1 test-unit test-world'
 	$(MAKE) fuzz
 endif
 

@@ -11,9 +11,8 @@
 #define FINAL(type, id, state)                                                                               \
     SUCCEEDED(type) ",'lastError':null,'observedGeneration':2," PROVIDER_STATUS(id) state
 
-/* The key that was recorded may stand: what is sent then may float unseen until then. */
-#define SETTLED_AT "2026-08-21T17:58:55Z"
-
+#define SETTLED_AT                                                                                           \
+    "2026-08-21T17:58:55Z" /* what is sent while the recorded key may stand floats until then */
 static void fresh(struct driver *d)
 {
     driver_open_object(d, "", KEY_BASE64, NULL, "");

@@ -32,7 +32,8 @@
 #endif
 
 /* RLIMIT_DATA, so that a role that leaks dies alone, before the kubelet ends the whole container. Each is
- * several times what a role was seen to use with the largest objects, thread stacks (8 MiB each) included. */
+ * many times what a role was seen to use (5 MiB, idle or with 1,000 objects), thread stacks (8 MiB each)
+ * included. */
 static rlim_t data_limit(unsigned role)
 {
     switch (role) {

@@ -235,6 +235,8 @@ void place_floats(struct gateway_core *core, struct place *place);
 void place_landed(struct place *place);
 /* Is there one whose end nobody has seen? */
 bool place_is_unsure(const struct gateway_core *core, const struct place *place);
+/* The same at that moment: a list tells of the time when it was asked for. */
+bool place_was_unsure(const struct place *place, int64_t at_ms);
 void place_open(struct gateway_core *core, struct place *place, const struct material *material);
 bool place_is_open(const struct gateway_core *core, const struct place *place,
                    const struct material *material);

@@ -153,9 +153,14 @@ void place_landed(struct place *place)
         place->floating--;
 }
 
+bool place_was_unsure(const struct place *place, int64_t at_ms)
+{
+    return place->floating && at_ms < place->floating_until_ms;
+}
+
 bool place_is_unsure(const struct gateway_core *core, const struct place *place)
 {
-    return place->floating && core->now.boot_ms < place->floating_until_ms;
+    return place_was_unsure(place, core->now.boot_ms);
 }
 
 void place_open(struct gateway_core *core, struct place *place, const struct material *material)

@@ -6,13 +6,6 @@
 
 #include "tests/world/world.h"
 
-#define GROUP "extensions.gardener.cloud"
-
-static bool same_material(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0;
-}
-
 /* Which object's label is this, or WORLD_OBJECTS. */
 static unsigned object_of(const struct world *world, const char *label)
 {
@@ -24,15 +17,6 @@ static unsigned object_of(const struct world *world, const char *label)
     object_namespace(object, ns, sizeof ns);
     snprintf(expected, sizeof expected, "%s-ssh-publickey", ns);
     return strcmp(label, expected) == 0 ? object : WORLD_OBJECTS;
-}
-
-static const json_t *infrastructure(const struct world *world, unsigned object)
-{
-    char ns[64], name[64];
-
-    object_namespace(object, ns, sizeof ns);
-    object_name(object, name, sizeof name);
-    return kube_sim_get(world->kube, GROUP, "infrastructures", ns, name);
 }
 
 void check_step(struct world *world)
@@ -50,7 +34,7 @@ void check_step(struct world *world)
             world_violation(world, "object %u has %u keys at once", object, keys[object]);
     }
     for (unsigned i = 0; i < world->n_objects; i++)
-        if (keys[i] && !infrastructure(world, i))
+        if (keys[i] && !object_stored(world, i))
             world_violation(world, "object %u is gone and its key is not", i);
 }
 
@@ -75,7 +59,7 @@ static bool key_of(struct world *world, unsigned object, struct packet_sim_key *
 static bool object_as_wished(struct world *world, unsigned object, char *why, size_t size)
 {
     const struct wish *wish = &world->wishes[object];
-    const json_t *infra = infrastructure(world, object);
+    const json_t *infra = object_stored(world, object);
     struct packet_sim_key key;
     char line[128] = "";
     bool has_key = key_of(world, object, &key);
@@ -96,7 +80,7 @@ static bool object_as_wished(struct world *world, unsigned object, char *why, si
     if (wish->key)
         material_line(wish->key, line, sizeof line);
     return strcmp(state, "Succeeded") == 0 && observed == generation && has_key == (wish->key != 0) &&
-           (!has_key || (strcmp(id, key.id) == 0 && same_material(key.key, line))) &&
+           (!has_key || (strcmp(id, key.id) == 0 && strcmp(key.key, line) == 0)) &&
            (has_key || id[0] == '\0') && !json_object_get(json_object_get(infra, "status"), "lastError") &&
            text_at(infra, "metadata", "annotations", "gardener.cloud/operation")[0] == '\0' &&
            json_object_size(

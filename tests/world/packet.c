@@ -43,8 +43,7 @@ static void on_event(void *ctx, const struct packet_sim_event *event)
         object_name(i, name, sizeof name);
         if (strncmp(key.label, ns, strlen(ns)) != 0)
             continue;
-        const json_t *object =
-            kube_sim_get(world->kube, "extensions.gardener.cloud", "infrastructures", ns, name);
+        const json_t *object = object_stored(world, i);
         const json_t *finalizers =
             object ? json_object_get(json_object_get(object, "metadata"), "finalizers") : NULL;
         bool has = false;

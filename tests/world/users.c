@@ -20,6 +20,15 @@ void object_name(unsigned object, char *out, size_t size)
     snprintf(out, size, "w%02u", object);
 }
 
+const json_t *object_stored(const struct world *world, unsigned object)
+{
+    char ns[64], name[64];
+
+    object_namespace(object, ns, sizeof ns);
+    object_name(object, name, sizeof name);
+    return kube_sim_get(world->kube, "extensions.gardener.cloud", "infrastructures", ns, name);
+}
+
 void material_line(unsigned n, char *out, size_t size)
 {
     unsigned char blob[51] = {0,   0,   0,   11,  's', 's', 'h', '-', 'e', 'd',
@@ -196,8 +205,7 @@ static bool gardenlet_waits(struct world *world, struct event *event)
 
         object_namespace(i, ns, sizeof ns);
         object_name(i, name, sizeof name);
-        const json_t *object =
-            kube_sim_get(world->kube, "extensions.gardener.cloud", "infrastructures", ns, name);
+        const json_t *object = object_stored(world, i);
         if (!object || !is_ambiguous(object))
             continue;
         annotations(world, notes, sizeof notes);

@@ -196,6 +196,8 @@ void posts_answered(struct world *world, const struct proc *gateway, const struc
 void users_start(struct world *world);
 void object_namespace(unsigned object, char *out, size_t size);
 void object_name(unsigned object, char *out, size_t size);
+/* The Infrastructure as the API server has it, borrowed until the next write; NULL when there is none. */
+const json_t *object_stored(const struct world *world, unsigned object);
 /* The authorized_keys line of material n (n > 0), the same in every run. */
 void material_line(unsigned n, char *out, size_t size);
 

@@ -34,7 +34,7 @@ def check_succeeded(t: T, shoot: Shoot, kind: str | None = "Create") -> str:
     return keys[0]["id"]
 
 
-@case(gardener=(3, 5, 6, 7, 8, 18, 19, 21, 22, 28, 31, 32, 33))
+@case(gardener=(3, 5, 6, 7, 8, 18, 19, 21, 22, 28, 31, 32, 33), packet=("C-21",))
 def create(t: T) -> None:
     """A new object becomes Succeeded with exactly the status of gardener 11.6, one key with the label, nothing else."""
     t.start()

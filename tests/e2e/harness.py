@@ -33,14 +33,19 @@ class Case:
     run: Callable[["T"], None]
     about: str
     gardener: tuple[int, ...]      # the items of the Gardener contract's checklist that it shows
+    packet: tuple[str, ...]        # those of the Packet contract's: "C-20", "S-21"
 
 
-def case(run: Callable[["T"], None] | None = None, *, gardener: tuple[int, ...] = ()) -> Any:
+def case(run: Callable[["T"], None] | None = None, *, gardener: tuple[int, ...] = (),
+         packet: tuple[str, ...] = ()) -> Any:
     """Declares a function as a case; its name is the case's name, its docstring says what must hold."""
     def register(f: Callable[["T"], None]) -> Callable[["T"], None]:
         if f.__name__ in CASES:
             raise ValueError(f"two cases are called {f.__name__}")
-        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], gardener)
+        wrong = [item for item in packet if not re.fullmatch(r"[CS]-[1-9]\d?", item)]
+        if wrong:
+            raise ValueError(f"{f.__name__} names {wrong}, which are no items of the Packet contract")
+        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], gardener, packet)
         return f
     return register(run) if run else register
 

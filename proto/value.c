@@ -94,27 +94,42 @@ static bool nest_enter(struct nest *nest, const struct head *h)
     return true;
 }
 
+/* Bytes of a small number or short text, which is what most items are; 0 for all else, and for a text that is
+ * cut off. Only the length matters here: read_head() would take it apart. */
+static size_t small_length(const uint8_t *p, size_t len)
+{
+    if (len == 0 || (p[0] >= 0x80 && p[0] < 0xa0) || (p[0] >= 0xc0 && p[0] < 0xe0))
+        return 0;
+    size_t size = p[0] >= 0xa0 && p[0] < 0xc0 ? 1 + (p[0] & 0x1fu) : 1;
+
+    return size <= len ? size : 0;
+}
+
 /* Each turn takes at least one byte, so a claimed count costs nothing. */
 size_t value_length(const void *data, size_t len)
 {
     const uint8_t *p = data;
-    struct nest nest = {.depth = 0};
+    struct nest nest;
     size_t at = 0;
-    struct head h;
 
     if (!data)
         return 0;
+    nest.depth = 0;
     do {
-        if (!read_head(p + at, len - at, &h))
+        size_t small = small_length(p + at, len - at);
+        struct head h = {.kind = VALUE_STR};
+
+        if (!small && !read_head(p + at, len - at, &h))
             return 0;
         if (nest.depth > 0) {
             unsigned top = nest.depth - 1;
-            if (nest.map[top] && nest.left[top] % 2 == 0 && !may_be_key(&h))
+            bool key = small ? p[at] < 0xe0 : may_be_key(&h);
+            if (nest.map[top] && nest.left[top] % 2 == 0 && !key)
                 return 0;
             nest.left[top]--;
         }
-        at += h.size + (size_t)h.payload;
-        if (!nest_enter(&nest, &h))
+        at += small ? small : h.size + (size_t)h.payload;
+        if (!small && !nest_enter(&nest, &h))
             return 0;
         while (nest.depth > 0 && nest.left[nest.depth - 1] == 0)
             nest.depth--;

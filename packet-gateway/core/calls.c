@@ -1,6 +1,6 @@
 /* packet-gateway/core/calls.c -- the life of one HTTP request: waits for its time, budget and a free place
- * among those under way; starts; is answered. Knows nothing of what the request is for. Called by the tasks
- * and by gateway.c. */
+ * among those under way; starts; is answered, to every task that waits for it. Knows nothing of what the
+ * request is for. Called by the tasks and by gateway.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +16,12 @@ static const enum lane lanes[] = {
 
 static void call_free(struct gateway_core *core, struct call *call)
 {
+    struct task *t;
+
+    while ((t = TAILQ_FIRST(&call->tasks))) {
+        TAILQ_REMOVE(&call->tasks, t, beside);
+        t->call = NULL;
+    }
     TAILQ_REMOVE(&core->calls, call, link);
     credential_unref(core, call->credential);
     free(call->path);
@@ -23,54 +29,119 @@ static void call_free(struct gateway_core *core, struct call *call)
     free(call);
 }
 
-/* Takes the call off its task. One that is under way stays in the table for its answer. */
+static void set_lane(struct call *call)
+{
+    const struct task *t;
+
+    call->lane = LANE_DRIFT;
+    TAILQ_FOREACH(t, &call->tasks, beside)
+    {
+        if (lanes[t->kind] < call->lane)
+            call->lane = lanes[t->kind];
+    }
+}
+
+/* An answered call is freed by call_answer(), which is still at it. */
 void call_abandon(struct gateway_core *core, struct task *task)
 {
     struct call *call = task->call;
 
-    task->call = NULL;
     if (!call)
         return;
-    call->task = NULL;
-    if (call->state != CALL_SENT)
+    task->call = NULL;
+    TAILQ_REMOVE(&call->tasks, task, beside);
+    if (!TAILQ_EMPTY(&call->tasks))
+        set_lane(call);
+    else if (call->state == CALL_WAITING)
         call_free(core, call);
+}
+
+static void join(struct gateway_core *core, struct call *call, struct task *task)
+{
+    task->call = call;
+    task->called_ms = core->now.boot_ms;
+    TAILQ_INSERT_TAIL(&call->tasks, task, beside);
+    set_lane(call);
+}
+
+/* Nothing new is begun for this task: then it has ended. */
+static bool turned_away(struct gateway_core *core, struct task *task)
+{
+    call_abandon(core, task);
+    if (!task->orphan && !core->draining)
+        return false;
+    task_refuse(core, task, OUTCOME_LATER, PAUSE_FIRST_MS);
+    return true;
 }
 
 void call_ask(struct gateway_core *core, struct task *task, const char *method, char *path, char *body)
 {
-    call_abandon(core, task);
-    if (task->orphan || core->draining) {
+    if (turned_away(core, task)) {
         free(path);
         free(body);
-        task_refuse(core, task, OUTCOME_LATER, PAUSE_FIRST_MS);
         return;
     }
     struct call *call = x_calloc(1, sizeof *call);
 
     call->id = core->next_call++;
-    call->task = task;
+    TAILQ_INIT(&call->tasks);
     call->credential = task->grant->credential;
     credential_ref(call->credential);
-    call->lane = lanes[task->kind];
     call->method = method;
     call->path = path;
     call->body = body;
     call->mutation = strcmp(method, "GET") != 0;
     call->ready_ms = core->now.boot_ms;
     call->start_before = call->mutation ? task->start_before : INT64_MAX;
-    task->call = call;
+    call->page = 1;
     TAILQ_INSERT_TAIL(&core->calls, call, link);
+    join(core, call, task);
 }
 
-void call_repeat(struct gateway_core *core, struct task *task, int64_t delay_ms)
+/* One that has been sent shows a time before the question, and one that is to be sent again has few tries
+ * left: neither is joined. */
+static struct call *list_not_sent(struct gateway_core *core, const struct credential *credential,
+                                  const char *path)
 {
-    struct call *call = task->call;
+    struct call *call;
 
+    EACH(call, &core->calls)
+    {
+        if (call->state == CALL_WAITING && !call->mutation && !call->pages && !call->tries &&
+            call->credential == credential && strcmp(call->path, path) == 0)
+            break;
+    }
+    return call;
+}
+
+void call_ask_list(struct gateway_core *core, struct task *task, char *path)
+{
+    struct call *call = list_not_sent(core, task->grant->credential, path);
+
+    if (!call) {
+        call_ask(core, task, "GET", path, NULL);
+        return;
+    }
+    free(path);
+    if (!turned_away(core, task))
+        join(core, call, task);
+}
+
+void call_repeat(struct gateway_core *core, struct call *call, int64_t delay_ms)
+{
     call->id = core->next_call++;
     call->state = CALL_WAITING;
     call->ready_ms = core->now.boot_ms + delay_ms;
     TAILQ_REMOVE(&core->calls, call, link);
     TAILQ_INSERT_TAIL(&core->calls, call, link);
+}
+
+void call_turn(struct gateway_core *core, struct call *call, char *path)
+{
+    free(call->path);
+    call->path = path;
+    call->tries = 0;
+    call_repeat(core, call, 0);
 }
 
 static void promise_kept(struct grant *grant)
@@ -81,9 +152,25 @@ static void promise_kept(struct grant *grant)
     }
 }
 
+/* It was promised to each of its tasks, and is charged once. A list tells each of them of this moment. */
+static void tell_sent(struct gateway_core *core, const struct call *call)
+{
+    struct task *t;
+
+    TAILQ_FOREACH(t, &call->tasks, beside)
+    {
+        promise_kept(t->grant);
+        if (call->mutation) {
+            t->place->mutations++;
+        } else if (call->pages == 0) {
+            t->list.sent_ms = core->now.boot_ms;
+            t->list.seen = t->place->mutations;
+        }
+    }
+}
+
 static void call_send(struct gateway_core *core, struct call *call)
 {
-    struct task *task = call->task;
     struct gateway_request request = {
         .id = call->id,
         .method = call->method,
@@ -99,14 +186,27 @@ static void call_send(struct gateway_core *core, struct call *call)
     call->tries++;
     core->under_way++;
     budget_take(core, call->credential);
-    promise_kept(task->grant);
-    if (call->mutation) {
-        task->place->mutations++;
-    } else if (task->list.pages == 0) {
-        task->list.sent_ms = core->now.boot_ms;
-        task->list.seen = task->place->mutations;
-    }
+    tell_sent(core, call);
     core->ops.request(core->ops.ctx, &request);
+}
+
+/* The last refusal frees the call. */
+static void refuse_all(struct gateway_core *core, struct call *call, enum outcome outcome, int64_t wait_ms)
+{
+    struct task *next;
+
+    for (struct task *t = TAILQ_FIRST(&call->tasks); t; t = next) {
+        next = TAILQ_NEXT(t, beside);
+        task_refuse(core, t, outcome, wait_ms);
+    }
+}
+
+/* Since when the task that has waited longest waits for nothing but budget and place. */
+static int64_t waits_since(const struct call *call)
+{
+    const struct task *first = TAILQ_FIRST(&call->tasks);
+
+    return first->called_ms > call->ready_ms ? first->called_ms : call->ready_ms;
 }
 
 /* Starts it, lets it wait, or gives it up. Says whether anything but waiting happened. */
@@ -115,7 +215,7 @@ static bool call_try(struct gateway_core *core, struct call *call)
     int64_t now = core->now.boot_ms;
 
     if (call->start_before <= now) {
-        task_refuse(core, call->task, OUTCOME_FENCED, 0);
+        refuse_all(core, call, OUTCOME_FENCED, 0);
         return true;
     }
     if (call->ready_ms > now)
@@ -126,8 +226,14 @@ static bool call_try(struct gateway_core *core, struct call *call)
         call_send(core, call);
         return true;
     }
-    if (wait > BUDGET_WAIT_MS || now - call->ready_ms >= BUDGET_WAIT_MS) {
-        task_refuse(core, call->task, OUTCOME_LATER, wait > PAUSE_FIRST_MS ? wait : PAUSE_FIRST_MS);
+    int64_t later = wait > PAUSE_FIRST_MS ? wait : PAUSE_FIRST_MS;
+
+    if (wait > BUDGET_WAIT_MS) {
+        refuse_all(core, call, OUTCOME_LATER, later);
+        return true;
+    }
+    if (now - waits_since(call) >= BUDGET_WAIT_MS) {
+        task_refuse(core, TAILQ_FIRST(&call->tasks), OUTCOME_LATER, later);
         return true;
     }
     return false;
@@ -162,7 +268,7 @@ int64_t calls_next_ms(const struct gateway_core *core)
         if (at <= now) {
             int64_t wait = budget_wait_ms(core, call->credential, call->lane);
 
-            at = call->ready_ms + BUDGET_WAIT_MS;
+            at = waits_since(call) + BUDGET_WAIT_MS;
             if (wait && now + wait < at)
                 at = now + wait;
         }
@@ -189,18 +295,17 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     core->under_way--;
     answer_read(&answer, call->method, result);
     budget_learn(core, call->credential, &answer);
-    struct task *task = call->task;
+    struct task *task = TAILQ_FIRST(&call->tasks);
 
-    if (!task) {
-        call_free(core, call);
-    } else {
-        call->state = CALL_ANSWERED;
-        if (call->mutation)
-            task->place->mutations++;
-        task_answer(core, task, &answer);
-        if (task->call && task->call->state == CALL_ANSWERED)
-            call_abandon(core, task);
+    call->state = CALL_ANSWERED;
+    if (task && !call->mutation) {
+        list_answer(core, call, &answer);
+    } else if (task) {
+        task->place->mutations++;
+        task_acted(core, task, &answer);
     }
+    if (call->state == CALL_ANSWERED) /* else it waits to be sent again */
+        call_free(core, call);
     answer_free(&answer);
 }
 

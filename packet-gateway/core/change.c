@@ -41,7 +41,7 @@ static enum answer_class class_of(const struct task *task, const struct answer *
     return answer_id(answer->root, id) && strcmp(id, task->id) == 0 ? CLASS_OK : CLASS_BROKEN;
 }
 
-static void acted(struct gateway_core *core, struct task *task, const struct answer *answer)
+void change_acted(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
     enum answer_class class = class_of(task, answer);
 
@@ -63,14 +63,15 @@ static void acted(struct gateway_core *core, struct task *task, const struct ans
         if (task->kind != TASK_REMOVE)
             place_floats(core, task->place);
     }
-    if (!retry_call(core, task, class))
+    if (!retry_call(core, task->call, class))
         task_fail(core, task, class);
 }
 
 /* 404 for the key alone, and a complete list: gone, or a view that lags behind. A key that we made a moment
  * ago gets its short grace in the queue (packet C-28). */
-static void proved(struct gateway_core *core, struct task *task)
+void change_listed(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
+    (void)answer;
     if (!task->list.watched_there && task->list.watched_until_ms > core->now.boot_ms) {
         task_refuse(core, task, OUTCOME_LATER, task->list.watched_until_ms - core->now.boot_ms);
         return;
@@ -87,19 +88,4 @@ static void proved(struct gateway_core *core, struct task *task)
     act(core, task);
     if (task->call)
         task->call->ready_ms += retry_delay_ms(core, task->rounds + 1);
-}
-
-void change_answer(struct gateway_core *core, struct task *task, const struct answer *answer)
-{
-    enum answer_class class;
-
-    if (task->step == STEP_ACT) {
-        acted(core, task, answer);
-        return;
-    }
-    switch (list_answer(core, task, answer, &class)) {
-    case LIST_GOES_ON: return;
-    case LIST_FAILED: list_fail(core, task, answer, class); return;
-    case LIST_COMPLETE: proved(core, task); return;
-    }
 }

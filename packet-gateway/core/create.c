@@ -81,7 +81,7 @@ void create_begin(struct gateway_core *core, struct task *task)
         list_begin(core, task, STEP_LIST);
 }
 
-static void posted(struct gateway_core *core, struct task *task, const struct answer *answer)
+void create_acted(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
     struct listed_key seen;
     struct found_key made;
@@ -110,10 +110,11 @@ static void posted(struct gateway_core *core, struct task *task, const struct an
 }
 
 /* A complete list is there. What its silence means depends on what came before. */
-static void listed(struct gateway_core *core, struct task *task)
+void create_listed(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
     const struct found_key *found = ours(&task->list);
 
+    (void)answer;
     if (found) {
         adopt(core, task, found->id);
         return;
@@ -130,20 +131,5 @@ static void listed(struct gateway_core *core, struct task *task)
         task_finish(core, task, OUTCOME_UNKNOWN);
     } else {
         task_finish(core, task, OUTCOME_REFUSED);
-    }
-}
-
-void create_answer(struct gateway_core *core, struct task *task, const struct answer *answer)
-{
-    enum answer_class class;
-
-    if (task->step == STEP_ACT) {
-        posted(core, task, answer);
-        return;
-    }
-    switch (list_answer(core, task, answer, &class)) {
-    case LIST_GOES_ON: return;
-    case LIST_FAILED: list_fail(core, task, answer, class); return;
-    case LIST_COMPLETE: listed(core, task); return;
     }
 }

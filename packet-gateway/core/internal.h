@@ -106,19 +106,24 @@ struct grant {
 /* ---- one HTTP request: calls.c ---- */
 enum call_state { CALL_WAITING, CALL_SENT, CALL_ANSWERED };
 
+TAILQ_HEAD(waiters, task);
+
 struct call {
     TAILQ_ENTRY(call) link;
     uint64_t id;
     enum call_state state;
-    struct task *task; /* NULL: nobody wants the answer any more */
+    struct waiters tasks; /* who wants the answer, longest waiting first: one, for a list any number, or
+                             nobody any more */
     struct credential *credential;
-    enum lane lane;
+    enum lane lane; /* the highest of its tasks */
     const char *method;
     char *path, *body;
     bool mutation;
     int64_t ready_ms;     /* not to be started before */
     int64_t start_before; /* INT64_MAX: any time */
-    unsigned tries;
+    unsigned tries;       /* of this page, when it is a list */
+    unsigned pages;       /* of a list, read so far */
+    long page;            /* number of the last page asked for */
 };
 
 /* ---- one question of a worker: tasks.c, and search.c create.c change.c ---- */
@@ -128,13 +133,10 @@ enum task_step { STEP_LOCK, STEP_LIST, STEP_ACT, STEP_LIST_AFTER, STEP_LIST_REFU
 struct list {
     struct found_key *keys;
     unsigned n, room;
-    unsigned pages;
-    long page;                /* number of the last page read */
     int64_t sent_ms;          /* first page asked for; 0: not yet sent */
     uint64_t seen;            /* place->mutations at that moment */
     bool watched_there;       /* the task's id was listed */
     int64_t watched_until_ms; /* or it was made by us a moment ago, and the list may lag until then; else 0 */
-    char *path;               /* of the first page */
 };
 
 struct task {
@@ -145,9 +147,11 @@ struct task {
     struct grant *grant;
     struct place *place;
     struct call *call;
-    bool holds;  /* the place's lock */
-    bool orphan; /* nobody waits for the answer: nothing new is begun */
-    bool maybe;  /* a mutation of this task may have been carried out */
+    TAILQ_ENTRY(task) beside; /* others that wait for the same call */
+    int64_t called_ms;        /* it waits for the call since then */
+    bool holds;               /* the place's lock */
+    bool orphan;              /* nobody waits for the answer: nothing new is begun */
+    bool maybe;               /* a mutation of this task may have been carried out */
     bool done;
     int64_t asked_ms, start_before;
     char *key; /* the wanted line, or NULL */
@@ -196,7 +200,7 @@ double random_unit(struct gateway_core *core);
 /* Wait before try number `tries` + 1: 0.1 .. 2 s, jittered. */
 int64_t retry_delay_ms(struct gateway_core *core, unsigned tries);
 /* Repeats the call when its class and the number of tries allow it. Returns false when they do not. */
-bool retry_call(struct gateway_core *core, struct task *task, enum answer_class class);
+bool retry_call(struct gateway_core *core, struct call *call, enum answer_class class);
 
 /* budget.c */
 struct credential *credential_get(struct gateway_core *core, const char *token, size_t len);
@@ -263,7 +267,13 @@ void grants_free(struct gateway_core *core);
 void call_answer(struct gateway_core *core, const struct gateway_result *result);
 /* Queues a request of this task. path and body are handed over. */
 void call_ask(struct gateway_core *core, struct task *task, const char *method, char *path, char *body);
-void call_repeat(struct gateway_core *core, struct task *task, int64_t delay_ms);
+/* Queues a GET of a list's first page, or joins one of the same path and credential that has not been sent
+ * yet, never one that was sent (design 12.11). path is handed over. */
+void call_ask_list(struct gateway_core *core, struct task *task, char *path);
+void call_repeat(struct gateway_core *core, struct call *call, int64_t delay_ms);
+/* The next page of a list, for all that wait for it. path is handed over. */
+void call_turn(struct gateway_core *core, struct call *call, char *path);
+/* Takes the task off its call. One that is under way stays in the table for its answer, for others too. */
 void call_abandon(struct gateway_core *core, struct task *task);
 bool calls_start(struct gateway_core *core);
 int64_t calls_next_ms(const struct gateway_core *core);
@@ -274,7 +284,10 @@ void calls_free(struct gateway_core *core);
 /* tasks.c */
 void tasks_answer_ask(struct gateway_core *core, uint64_t from, const struct message *message);
 void task_begin(struct gateway_core *core, struct task *task);
-void task_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+/* The answer to a POST, PUT or DELETE. */
+void task_acted(struct gateway_core *core, struct task *task, const struct answer *answer);
+/* A complete list is in task->list; answer is that of its last page. */
+void task_listed(struct gateway_core *core, struct task *task, const struct answer *answer);
 /* Takes status, request id and sentence of an answer for the reply; does not overwrite those of a mutation
  * whose outcome is unknown. */
 void task_note(struct task *task, const struct answer *answer);
@@ -298,22 +311,20 @@ void reply_outcome(struct gateway_core *core, const struct task *task, enum outc
 void reply_found(struct gateway_core *core, const struct task *task, enum outcome outcome, int64_t wait_ms);
 
 /* list.c */
-enum list_progress { LIST_GOES_ON, LIST_COMPLETE, LIST_FAILED };
 void list_begin(struct gateway_core *core, struct task *task, enum task_step step);
-/* On LIST_FAILED *class says why; repeats by itself what may be repeated. */
-enum list_progress list_answer(struct gateway_core *core, struct task *task, const struct answer *answer,
-                               enum answer_class *class);
+/* One page, for every task that waits for it: repeats what may be repeated, asks for the next page, or hands
+ * the complete list to the tasks; ends them when it could not be had. */
+void list_answer(struct gateway_core *core, struct call *call, const struct answer *answer);
 void list_clear(struct list *list);
-/* Ends the task because a list could not be had. */
-void list_fail(struct gateway_core *core, struct task *task, const struct answer *answer,
-               enum answer_class class);
 
-/* search.c, create.c, change.c: begin once the lock is held, then one call per answer */
+/* search.c, create.c, change.c: begin once the lock is held, then one call per answer or complete list */
 void search_begin(struct gateway_core *core, struct task *task);
-void search_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+void search_listed(struct gateway_core *core, struct task *task, const struct answer *answer);
 void create_begin(struct gateway_core *core, struct task *task);
-void create_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+void create_acted(struct gateway_core *core, struct task *task, const struct answer *answer);
+void create_listed(struct gateway_core *core, struct task *task, const struct answer *answer);
 void change_begin(struct gateway_core *core, struct task *task);
-void change_answer(struct gateway_core *core, struct task *task, const struct answer *answer);
+void change_acted(struct gateway_core *core, struct task *task, const struct answer *answer);
+void change_listed(struct gateway_core *core, struct task *task, const struct answer *answer);
 
 #endif

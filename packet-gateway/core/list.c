@@ -1,6 +1,7 @@
 /* packet-gateway/core/list.c -- one complete list of a project's keys, page by page, reduced to the keys that
  * concern one object and corrected by what we did in the last moments (packet 6, C-18, C-19, C-28). Never
- * decides what follows. Called by search.c, create.c and change.c. */
+ * decides what follows. One list may serve many tasks. Called by calls.c; begun by search.c, create.c and
+ * change.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 void list_clear(struct list *list)
 {
     free(list->keys);
-    free(list->path);
     memset(list, 0, sizeof *list);
 }
 
@@ -19,9 +19,7 @@ void list_begin(struct gateway_core *core, struct task *task, enum task_step ste
 {
     list_clear(&task->list);
     task->step = step;
-    task->list.page = 1;
-    task->list.path = api_list_path(task->grant->project);
-    call_ask(core, task, "GET", x_strdup(task->list.path), NULL);
+    call_ask_list(core, task, api_list_path(task->grant->project));
 }
 
 static bool listed(const struct list *list, const char *id)
@@ -54,25 +52,25 @@ static void keep(struct list *list, const struct found_key *key)
     list->keys[list->n++] = *key;
 }
 
-static void take_key(struct gateway_core *core, struct task *task, const json_t *item)
+static void take_key(struct gateway_core *core, struct task *task, const json_t *item,
+                     const struct listed_key *seen)
 {
     const struct grant *grant = task->grant;
-    struct listed_key seen;
     struct found_key key;
 
-    if (!answer_key(item, &seen) || place_is_gone(core, task->place, seen.id))
+    if (place_is_gone(core, task->place, seen->id))
         return;
-    if (strcmp(seen.id, task->id) == 0)
+    if (strcmp(seen->id, task->id) == 0)
         task->list.watched_there = true;
-    bool label = seen.label && strcmp(seen.label, grant->label) == 0;
-    bool recorded = grant_has_id(grant, seen.id, false);
-    bool alike =
-        seen.line && task->has_want && material_alike(seen.line, seen.line_len, task->key, strlen(task->key));
-    enum key_owner owner = answer_owner(seen.tags, grant->owner);
+    bool label = seen->label && strcmp(seen->label, grant->label) == 0;
+    bool recorded = grant_has_id(grant, seen->id, false);
+    bool alike = seen->line && task->has_want &&
+                 material_alike(seen->line, seen->line_len, task->key, strlen(task->key));
+    enum key_owner owner = answer_owner(seen->tags, grant->owner);
 
     if (!label && !recorded && !alike && owner != OWNER_US)
         return;
-    answer_key_whole(item, &seen, &key);
+    answer_key_whole(item, seen, &key);
     key.label = label;
     key.recorded = recorded;
     key.owner = owner;
@@ -132,59 +130,9 @@ static void complete(struct gateway_core *core, struct task *task)
     }
 }
 
-/* packet 6: only meta.next counts; no next, an empty page or a page seen before end the list. */
-static enum list_progress turn_page(struct gateway_core *core, struct task *task, const char *href,
-                                    enum answer_class *class)
-{
-    struct list *list = &task->list;
-    char *path = api_next_path(core->base_path, list->path, href);
-    long page = path ? api_page(path) : -1;
-
-    if (!path) {
-        *class = CLASS_NOT_API;
-        return LIST_FAILED;
-    }
-    if (page >= 0 ? page <= list->page : strcmp(path, task->call->path) == 0) {
-        free(path);
-        return LIST_COMPLETE;
-    }
-    if (list->pages >= PAGES_MAX) {
-        free(path);
-        *class = CLASS_BROKEN;
-        return LIST_FAILED;
-    }
-    if (page >= 0)
-        list->page = page;
-    call_ask(core, task, "GET", path, NULL);
-    return LIST_GOES_ON;
-}
-
-enum list_progress list_answer(struct gateway_core *core, struct task *task, const struct answer *answer,
-                               enum answer_class *class)
-{
-    const json_t *keys = json_object_get(answer->root, "ssh_keys"), *item;
-    enum list_progress progress = LIST_COMPLETE;
-    size_t i;
-
-    *class = answer->class;
-    if (answer->class != CLASS_OK)
-        return retry_call(core, task, answer->class) ? LIST_GOES_ON : LIST_FAILED;
-    task->list.pages++;
-    json_array_foreach(keys, i, item)
-    {
-        take_key(core, task, item);
-    }
-    const char *href = answer_next(answer->root);
-
-    if (href && json_array_size(keys))
-        progress = turn_page(core, task, href, class);
-    if (progress == LIST_COMPLETE)
-        complete(core, task);
-    return progress;
-}
-
-void list_fail(struct gateway_core *core, struct task *task, const struct answer *answer,
-               enum answer_class class)
+/* The task's list could not be had. */
+static void fail(struct gateway_core *core, struct task *task, const struct answer *answer,
+                 enum answer_class class)
 {
     task_note(task, answer);
     if (answer->class == CLASS_OK && !task->maybe)
@@ -195,4 +143,70 @@ void list_fail(struct gateway_core *core, struct task *task, const struct answer
         task_finish(core, task, OUTCOME_NO_PROJECT);
     else
         task_fail(core, task, class);
+}
+
+/* packet 6: only meta.next counts; no next, an empty page or a page seen before end the list. Says whether
+ * another page was asked for; *class is no longer OK when there is one that cannot be. */
+static bool turn_page(struct gateway_core *core, struct call *call, const char *href,
+                      enum answer_class *class)
+{
+    char *list_path = api_list_path(TAILQ_FIRST(&call->tasks)->grant->project);
+    char *path = api_next_path(core->base_path, list_path, href);
+    long page = path ? api_page(path) : -1;
+    bool last = path && (page >= 0 ? page <= call->page : strcmp(path, call->path) == 0);
+
+    free(list_path);
+    if (!path)
+        *class = CLASS_NOT_API;
+    else if (!last && call->pages >= PAGES_MAX)
+        *class = CLASS_BROKEN;
+    if (last || *class != CLASS_OK) {
+        free(path);
+        return false;
+    }
+    if (page >= 0)
+        call->page = page;
+    call_turn(core, call, path);
+    return true;
+}
+
+/* Every task takes from the page what concerns it. Says whether the list goes on. */
+static bool read_page(struct gateway_core *core, struct call *call, const struct answer *answer,
+                      enum answer_class *class)
+{
+    const json_t *keys = json_object_get(answer->root, "ssh_keys"), *item;
+    struct listed_key seen;
+    struct task *t;
+    size_t i;
+
+    call->pages++;
+    json_array_foreach(keys, i, item)
+    {
+        if (!answer_key(item, &seen))
+            continue;
+        TAILQ_FOREACH(t, &call->tasks, beside)
+        {
+            take_key(core, t, item, &seen);
+        }
+    }
+    const char *href = answer_next(answer->root);
+
+    return href && json_array_size(keys) && turn_page(core, call, href, class);
+}
+
+void list_answer(struct gateway_core *core, struct call *call, const struct answer *answer)
+{
+    enum answer_class class = answer->class;
+    bool goes_on = class == CLASS_OK ? read_page(core, call, answer, &class) : retry_call(core, call, class);
+    struct task *t;
+
+    while (!goes_on && (t = TAILQ_FIRST(&call->tasks))) {
+        call_abandon(core, t);
+        if (class == CLASS_OK) {
+            complete(core, t);
+            task_listed(core, t, answer);
+        } else {
+            fail(core, t, answer, class);
+        }
+    }
 }

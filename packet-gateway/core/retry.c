@@ -28,22 +28,21 @@ int64_t retry_delay_ms(struct gateway_core *core, unsigned tries)
     return base / 2 + (int64_t)((double)base / 2 * random_unit(core));
 }
 
-bool retry_call(struct gateway_core *core, struct task *task, enum answer_class class)
+bool retry_call(struct gateway_core *core, struct call *call, enum answer_class class)
 {
-    struct call *call = task->call;
-
-    if (class == CLASS_LIMITED && !task->orphan && call->tries < TRIES_MAX &&
-        budget_wait_ms(core, call->credential, call->lane) <= BUDGET_WAIT_MS) {
-        call_repeat(core, task, 0); /* the pause holds it back */
+    if (TAILQ_FIRST(&call->tasks)->orphan || call->tries >= TRIES_MAX) /* a list has no orphans */
+        return false;
+    if (class == CLASS_LIMITED && budget_wait_ms(core, call->credential, call->lane) <= BUDGET_WAIT_MS) {
+        call_repeat(core, call, 0); /* the pause holds it back */
         return true;
     }
-    if (task->orphan || !class_row(class)->repeat || call->tries >= TRIES_MAX)
+    if (!class_row(class)->repeat)
         return false;
     int64_t delay = retry_delay_ms(core, call->tries);
 
     /* A repeat that would come too late is no repeat. */
     if (core->now.boot_ms + delay >= call->start_before)
         return false;
-    call_repeat(core, task, delay);
+    call_repeat(core, call, delay);
     return true;
 }

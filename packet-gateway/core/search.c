@@ -7,16 +7,10 @@ void search_begin(struct gateway_core *core, struct task *task)
     list_begin(core, task, STEP_LIST);
 }
 
-void search_answer(struct gateway_core *core, struct task *task, const struct answer *answer)
+void search_listed(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
-    enum answer_class class;
     bool there = false;
 
-    switch (list_answer(core, task, answer, &class)) {
-    case LIST_GOES_ON: return;
-    case LIST_FAILED: list_fail(core, task, answer, class); return;
-    case LIST_COMPLETE: break;
-    }
     task_note(task, answer);
     for (unsigned i = 0; i < task->list.n; i++)
         there |= task->list.keys[i].blob;

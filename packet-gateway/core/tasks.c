@@ -10,12 +10,13 @@
 
 static const struct {
     void (*begin)(struct gateway_core *core, struct task *task);
-    void (*answer)(struct gateway_core *core, struct task *task, const struct answer *answer);
+    void (*acted)(struct gateway_core *core, struct task *task, const struct answer *answer);
+    void (*listed)(struct gateway_core *core, struct task *task, const struct answer *answer);
 } kinds[] = {
-    [TASK_SEARCH] = {search_begin, search_answer},
-    [TASK_CREATE] = {create_begin, create_answer},
-    [TASK_UPDATE] = {change_begin, change_answer},
-    [TASK_REMOVE] = {change_begin, change_answer},
+    [TASK_SEARCH] = {search_begin, NULL, search_listed},
+    [TASK_CREATE] = {create_begin, create_acted, create_listed},
+    [TASK_UPDATE] = {change_begin, change_acted, change_listed},
+    [TASK_REMOVE] = {change_begin, change_acted, change_listed},
 };
 
 void task_begin(struct gateway_core *core, struct task *task)
@@ -23,9 +24,14 @@ void task_begin(struct gateway_core *core, struct task *task)
     kinds[task->kind].begin(core, task);
 }
 
-void task_answer(struct gateway_core *core, struct task *task, const struct answer *answer)
+void task_acted(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
-    kinds[task->kind].answer(core, task, answer);
+    kinds[task->kind].acted(core, task, answer);
+}
+
+void task_listed(struct gateway_core *core, struct task *task, const struct answer *answer)
+{
+    kinds[task->kind].listed(core, task, answer);
 }
 
 void task_note(struct task *task, const struct answer *answer)

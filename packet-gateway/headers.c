@@ -9,9 +9,10 @@
 
 #define VALUE_MAX 128u /* longer values of the headers read here mean nothing */
 
-void headers_clear(struct headers *headers)
+void headers_clear(struct headers *headers, const struct provider *api)
 {
-    *headers = (struct headers){.retry_after_ms = -1, .limit_remaining = -1, .limit_reset_s = -1};
+    *headers = (struct headers){
+        .api = provider_or_packet(api), .retry_after_ms = -1, .limit_remaining = -1, .limit_reset_s = -1};
 }
 
 /* Digits only, at most 15 of them; else -1. */
@@ -80,31 +81,36 @@ static bool take_value(const char *at, const char *end, char value[VALUE_MAX])
     return true;
 }
 
+/* name: NULL when the API has no such line. */
+static bool is_named(const char *line, size_t n, const char *name)
+{
+    return name && strlen(name) == n && strncasecmp(line, name, n) == 0;
+}
+
 void headers_read(struct headers *headers, const char *line, size_t len, int64_t wall_ms)
 {
+    const struct provider *api = headers->api;
     const char *colon = memchr(line, ':', len);
     char value[VALUE_MAX];
 
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        headers_clear(headers);
+        headers_clear(headers, headers->api);
         return;
     }
     if (!colon || !take_value(colon + 1, line + len, value))
         return;
     size_t n = (size_t)(colon - line);
 
-#define NAMED(text) (n == sizeof(text) - 1 && strncasecmp(line, text, n) == 0)
-    if (NAMED("content-type"))
+    if (is_named(line, n, "content-type"))
         headers->json = is_json(value);
-    else if (NAMED("x-request-id"))
+    else if (is_named(line, n, api->request_id_field))
         read_request_id(value, headers->request_id);
-    else if (NAMED("retry-after"))
+    else if (is_named(line, n, "retry-after"))
         headers->retry_after_ms = read_retry_after(value, wall_ms);
-    else if (NAMED("x-ratelimit-remaining"))
+    else if (is_named(line, n, api->remaining_field))
         headers->limit_remaining = read_digits(value);
-    else if (NAMED("x-ratelimit-reset"))
+    else if (is_named(line, n, api->reset_field))
         headers->limit_reset_s = read_digits(value);
-    else if (NAMED("deprecation") || NAMED("sunset"))
+    else if (is_named(line, n, "deprecation") || is_named(line, n, "sunset"))
         headers->sunset = true;
-#undef NAMED
 }

@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "packet-gateway/core/provider.h"
+
 #define REQUEST_ID_MAX 65u
 
 struct headers {
+    const struct provider *api;      /* who names some of the lines */
     bool json;                       /* the content type starts with application/json (packet C-12) */
     char request_id[REQUEST_ID_MAX]; /* letters, digits and -._ only; "" otherwise */
     int64_t retry_after_ms;          /* -1: none, or not readable */
@@ -17,7 +20,8 @@ struct headers {
     bool sunset; /* Deprecation or Sunset was there (packet 9) */
 };
 
-void headers_clear(struct headers *headers);
+/* api: NULL: Packet. */
+void headers_clear(struct headers *headers, const struct provider *api);
 /* One line with its line end; a status line starts anew (an interim answer came before). */
 void headers_read(struct headers *headers, const char *line, size_t len, int64_t wall_ms);
 

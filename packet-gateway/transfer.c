@@ -21,7 +21,6 @@
 #define ANSWER_MAX     ((long)GATEWAY_ANSWER_MAX) /* packet C-11 */
 #define USER_AGENT     "gardener-extension-provider-packet/" PROVIDER_PACKET_VERSION " libcurl/"
 #define USER_AGENT_MAX 128
-#define TOKEN_FIELD    "X-Auth-Token" /* always the first of the fields */
 
 /* The last moment to say no: the connection stands, nothing of this request has left (design 12.15). libcurl
  * comes here again when it repeats a request on a fresh connection. */
@@ -92,9 +91,10 @@ static size_t on_body(char *to, size_t size, size_t n, void *arg)
     return len;
 }
 
-static void add_field(struct transfer *t, const char *name, const char *value)
+/* field: all of the line before the value. */
+static void add_field(struct transfer *t, const char *field, const char *value)
 {
-    char *line = x_asprintf("%s: %s", name, value);
+    char *line = x_asprintf("%s%s", field, value);
     struct curl_slist *longer = curl_slist_append(t->fields, line);
 
     explicit_bzero(line, strlen(line));
@@ -105,12 +105,12 @@ static void add_field(struct transfer *t, const char *name, const char *value)
 
 static void set_fields(struct transfer *t, const struct gateway_options *options, const char *token)
 {
-    add_field(t, TOKEN_FIELD, token);
-    if (options->consumer[0])
-        add_field(t, "X-Consumer-Token", options->consumer);
-    add_field(t, "Accept", "application/json");
+    add_field(t, t->api->token_field, token); /* always the first: drop_echo() */
+    if (options->consumer[0] && t->api->consumer_field)
+        add_field(t, t->api->consumer_field, options->consumer);
+    add_field(t, "Accept: ", "application/json");
     if (t->body) {
-        add_field(t, "Content-Type", "application/json");
+        add_field(t, "Content-Type: ", "application/json");
         t->fields = curl_slist_append(t->fields, "Expect:");
     }
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields);
@@ -182,6 +182,7 @@ struct transfer *transfer_new(CURL *easy, const struct gateway_options *options,
 
     t->easy = easy;
     t->id = request->id;
+    t->api = provider_or_packet(request->api);
     t->method = x_strdup(request->method);
     t->path = x_strdup(request->path);
     t->body = request->body ? x_strdup(request->body) : NULL;
@@ -189,7 +190,7 @@ struct transfer *transfer_new(CURL *easy, const struct gateway_options *options,
     t->start_before = request->start_before;
     t->started_ms = clock_now().boot_ms;
     t->url = x_asprintf("%s%s%s", options->origin, options->base_path, request->path);
-    headers_clear(&t->headers);
+    headers_clear(&t->headers, t->api);
     snprintf(agent, sizeof agent, USER_AGENT "%s", curl_version_info(CURLVERSION_NOW)->version);
     curl_easy_setopt(easy, CURLOPT_URL, t->url);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, agent);
@@ -248,7 +249,7 @@ static const char *detail_of(const struct transfer *t, CURLcode code)
 /* A peer that sends the token back as its request id must not bring it into a log (packet C-7). */
 static void drop_echo(struct transfer *t)
 {
-    const char *token = t->fields ? t->fields->data + strlen(TOKEN_FIELD ": ") : "";
+    const char *token = t->fields ? t->fields->data + strlen(t->api->token_field) : "";
 
     if (*token && strstr(t->headers.request_id, token))
         t->headers.request_id[0] = '\0';

@@ -14,6 +14,7 @@ struct transfer {
     TAILQ_ENTRY(transfer) link;
     CURL *easy;
     uint64_t id;
+    const struct provider *api;
     char *method, *path, *url, *body;
     size_t body_sent;
     struct curl_slist *fields; /* holds the token: wiped before it is freed */

@@ -173,6 +173,7 @@ static void call_send(struct gateway_core *core, struct call *call)
 {
     struct gateway_request request = {
         .id = call->id,
+        .api = core->api,
         .method = call->method,
         .path = call->path,
         .token = secret_text(call->credential->token),
@@ -293,7 +294,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     if (!call)
         return;
     core->under_way--;
-    answer_read(&answer, call->method, result);
+    answer_read(&answer, core->api, call->method, result);
     budget_learn(core, call->credential, &answer);
     struct task *task = TAILQ_FIRST(&call->tasks);
 

@@ -13,17 +13,17 @@ static void act(struct gateway_core *core, struct task *task)
 
     task->step = STEP_ACT;
     if (task->kind == TASK_REMOVE) {
-        call_ask(core, task, "DELETE", api_item_path(task->id), NULL);
+        call_ask(core, task, "DELETE", core->api->item_path(task->id), NULL);
         return;
     }
-    body = api_body(task->relabel ? g->label : NULL, task->key, task->retag ? g->owner : NULL,
-                    task->retag ? task->shoot_uid : NULL);
+    body = core->api->body(task->relabel ? g->label : NULL, task->key, task->retag ? g->owner : NULL,
+                           task->retag ? task->shoot_uid : NULL);
     if (!body) {
         snprintf(task->detail, sizeof task->detail, "the public key or its label is not UTF-8");
         task_refuse(core, task, OUTCOME_REFUSED, 0);
         return;
     }
-    call_ask(core, task, "PUT", api_item_path(task->id), body);
+    call_ask(core, task, core->api->update_method, core->api->item_path(task->id), body);
 }
 
 void change_begin(struct gateway_core *core, struct task *task)
@@ -34,11 +34,12 @@ void change_begin(struct gateway_core *core, struct task *task)
 /* A 200 for another key than the one changed proves nothing. */
 static enum answer_class class_of(const struct task *task, const struct answer *answer)
 {
-    char id[UUID_TEXT];
+    struct listed_key made;
 
     if (answer->class != CLASS_OK || task->kind == TASK_REMOVE)
         return answer->class;
-    return answer_id(answer->root, id) && strcmp(id, task->id) == 0 ? CLASS_OK : CLASS_BROKEN;
+    return answer->api->read_made(answer->root, &made) && strcmp(made.id, task->id) == 0 ? CLASS_OK
+                                                                                         : CLASS_BROKEN;
 }
 
 void change_acted(struct gateway_core *core, struct task *task, const struct answer *answer)

@@ -51,7 +51,7 @@ static void refuse_foreign(struct gateway_core *core, struct task *task, const s
 static void post(struct gateway_core *core, struct task *task)
 {
     const struct grant *g = task->grant;
-    char *body = api_body(g->label, task->key, g->owner, task->shoot_uid);
+    char *body = core->api->body(g->label, task->key, g->owner, task->shoot_uid);
 
     if (!body) {
         snprintf(task->detail, sizeof task->detail, "the public key or its label is not UTF-8");
@@ -60,7 +60,7 @@ static void post(struct gateway_core *core, struct task *task)
     }
     task->place->absent_known = false;
     task->step = STEP_ACT;
-    call_ask(core, task, "POST", api_list_path(g->project), body);
+    call_ask(core, task, "POST", core->api->list_path(g->project), body);
 }
 
 void create_begin(struct gateway_core *core, struct task *task)
@@ -87,8 +87,8 @@ void create_acted(struct gateway_core *core, struct task *task, const struct ans
     struct found_key made;
 
     task_note(task, answer);
-    if (answer->class == CLASS_OK && answer_key(answer->root, &seen)) {
-        answer_key_whole(answer->root, &seen, &made);
+    if (answer->class == CLASS_OK && core->api->read_made(answer->root, &seen)) {
+        answer_key_whole(&seen, &made);
         place_made(core, task->place, made.id, &task->want, made.created);
         if (place_is_open(core, task->place, &task->want))
             task->place->open = false;

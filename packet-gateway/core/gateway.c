@@ -16,6 +16,7 @@ struct gateway_core *gateway_core_new(const struct gateway_config *config, const
     struct gateway_core *core = x_calloc(1, sizeof *core);
 
     core->config = *config;
+    core->api = provider_or_packet(config->provider);
     core->base_path = x_strdup(config->base_path ? config->base_path : "");
     core->config.base_path = core->base_path;
     if (!core->config.parallel)

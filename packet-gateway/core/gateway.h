@@ -14,18 +14,19 @@
 #define GATEWAY_ANSWER_MAX (8u * 1024 * 1024)
 
 struct gateway_core;
+struct provider; /* provider.h */
 
 /* A request to start now. All pointers are borrowed for the time of the call. */
 struct gateway_request {
     uint64_t id;
-    const char *method; /* GET, POST, PUT, DELETE */
-    const char
-        *path; /* below the base URL, "/projects/<uuid>/ssh-keys"; or a "meta.next" href already resolved */
-    const char *token;    /* NUL-terminated; never logged */
-    const char *body;     /* JSON, or NULL */
-    bool once;            /* POST, PUT: never sent again by the HTTP library (packet C-10, C-20) */
-    int64_t start_before; /* CLOCK_BOOTTIME ms: not to be started later, checked where the bytes leave
-                             (design 12.15) */
+    const struct provider *api; /* whose header names to use; NULL: Packet */
+    const char *method;         /* GET, POST, PUT, DELETE */
+    const char *path;           /* below the base URL; of a list's next page, already resolved */
+    const char *token;          /* NUL-terminated; never logged */
+    const char *body;           /* JSON, or NULL */
+    bool once;                  /* POST, PUT: never sent again by the HTTP library (packet C-10, C-20) */
+    int64_t start_before;       /* CLOCK_BOOTTIME ms: not to be started later, checked where the bytes leave
+                                   (design 12.15) */
 };
 
 enum gateway_fate {
@@ -41,11 +42,11 @@ struct gateway_result {
     enum gateway_fate fate;
     int status;
     bool json;              /* content type starts with application/json, in any case (packet C-12) */
-    const char *request_id; /* X-Request-Id, or "" */
+    const char *request_id; /* the API's own name of the call, or "" */
     const char *body;       /* body_len bytes, NUL after them */
     size_t body_len;
     int64_t retry_after_ms;                 /* from Retry-After in seconds or as a date, else -1 */
-    int64_t limit_remaining, limit_reset_s; /* X-RateLimit-*, else -1 */
+    int64_t limit_remaining, limit_reset_s; /* the API's rate limit in Unix seconds, else -1 */
     const char *detail;                     /* the HTTP library's sentence when there is no answer, or "" */
 };
 
@@ -55,7 +56,8 @@ struct gateway_config {
     const char *base_path; /* path prefix of the base URL, to strip from hrefs ("/metal/v1"), "" when none */
     double rate;           /* calls each second and credential at the start; 0: no limit of our own */
     unsigned burst;
-    unsigned parallel; /* calls under way at once, whole process */
+    unsigned parallel;               /* calls under way at once, whole process */
+    const struct provider *provider; /* NULL: Packet */
 };
 
 struct gateway_ops {

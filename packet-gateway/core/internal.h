@@ -6,7 +6,7 @@
 
 #include <sys/queue.h>
 
-#include "packet-gateway/core/packet.h"
+#include "packet-gateway/core/answer.h"
 
 /* ---- limits and times of the gateway: each number once ---- */
 #define GRACE_MS           10000  /* a 201 or 204 of ours outweighs a list this long (packet C-28) */
@@ -175,6 +175,7 @@ TAILQ_HEAD(tasks, task);
 
 struct gateway_core {
     struct gateway_config config;
+    const struct provider *api; /* the one that is spoken */
     char *base_path;
     struct gateway_ops ops;
     struct instant now; /* of the event being handled */

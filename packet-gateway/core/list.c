@@ -19,7 +19,7 @@ void list_begin(struct gateway_core *core, struct task *task, enum task_step ste
 {
     list_clear(&task->list);
     task->step = step;
-    call_ask_list(core, task, api_list_path(task->grant->project));
+    call_ask_list(core, task, core->api->list_path(task->grant->project));
 }
 
 static bool listed(const struct list *list, const char *id)
@@ -52,8 +52,7 @@ static void keep(struct list *list, const struct found_key *key)
     list->keys[list->n++] = *key;
 }
 
-static void take_key(struct gateway_core *core, struct task *task, const json_t *item,
-                     const struct listed_key *seen)
+static void take_key(struct gateway_core *core, struct task *task, const struct listed_key *seen)
 {
     const struct grant *grant = task->grant;
     struct found_key key;
@@ -66,11 +65,11 @@ static void take_key(struct gateway_core *core, struct task *task, const json_t 
     bool recorded = grant_has_id(grant, seen->id, false);
     bool alike = seen->line && task->has_want &&
                  material_alike(seen->line, seen->line_len, task->key, strlen(task->key));
-    enum key_owner owner = answer_owner(seen->tags, grant->owner);
+    enum key_owner owner = core->api->owner(seen->tags, grant->owner);
 
     if (!label && !recorded && !alike && owner != OWNER_US)
         return;
-    answer_key_whole(item, seen, &key);
+    answer_key_whole(seen, &key);
     key.label = label;
     key.recorded = recorded;
     key.owner = owner;
@@ -145,14 +144,14 @@ static void fail(struct gateway_core *core, struct task *task, const struct answ
         task_fail(core, task, class);
 }
 
-/* packet 6: only meta.next counts; no next, an empty page or a page seen before end the list. Says whether
- * another page was asked for; *class is no longer OK when there is one that cannot be. */
+/* packet 6: only what the answer calls next counts; no next, an empty page or a page seen before end the
+ * list. Says whether another page was asked for; *class is no longer OK when there is one that cannot be. */
 static bool turn_page(struct gateway_core *core, struct call *call, const char *href,
                       enum answer_class *class)
 {
-    char *list_path = api_list_path(TAILQ_FIRST(&call->tasks)->grant->project);
-    char *path = api_next_path(core->base_path, list_path, href);
-    long page = path ? api_page(path) : -1;
+    char *list_path = core->api->list_path(TAILQ_FIRST(&call->tasks)->grant->project);
+    char *path = href_path(core->base_path, list_path, href);
+    long page = path ? href_page(path, core->api->page_name) : -1;
     bool last = path && (page >= 0 ? page <= call->page : strcmp(path, call->path) == 0);
 
     free(list_path);
@@ -174,7 +173,7 @@ static bool turn_page(struct gateway_core *core, struct call *call, const char *
 static bool read_page(struct gateway_core *core, struct call *call, const struct answer *answer,
                       enum answer_class *class)
 {
-    const json_t *keys = json_object_get(answer->root, "ssh_keys"), *item;
+    const json_t *keys = core->api->keys(answer->root), *item;
     struct listed_key seen;
     struct task *t;
     size_t i;
@@ -182,14 +181,14 @@ static bool read_page(struct gateway_core *core, struct call *call, const struct
     call->pages++;
     json_array_foreach(keys, i, item)
     {
-        if (!answer_key(item, &seen))
+        if (!core->api->read_key(item, &seen))
             continue;
         TAILQ_FOREACH(t, &call->tasks, beside)
         {
-            take_key(core, t, item, &seen);
+            take_key(core, t, &seen);
         }
     }
-    const char *href = answer_next(answer->root);
+    const char *href = core->api->next(answer->root);
 
     return href && json_array_size(keys) && turn_page(core, call, href, class);
 }

@@ -8,7 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "packet-gateway/core/packet.h"
+#include "packet-gateway/core/material.h"
+#include "proto/messages.h"
 
 void digest_of(const void *data, size_t len, unsigned char out[DIGEST_LEN])
 {

@@ -94,7 +94,7 @@ static struct gateway_result result_of(const uint8_t *data, size_t size, struct 
     const char *at = (const char *)data, *end = at + size;
     unsigned char status = size > 0 ? data[0] : 0, flags = size > 1 ? data[1] : 0;
 
-    headers_clear(headers);
+    headers_clear(headers, NULL);
     at = size > 2 ? at + 2 : end;
     for (const char *line_end; (line_end = memchr(at, '\n', (size_t)(end - at))); at = line_end + 1) {
         if (line_end == at) {

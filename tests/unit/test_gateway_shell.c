@@ -73,7 +73,7 @@ static struct headers read_line(const char *line)
 {
     struct headers h;
 
-    headers_clear(&h);
+    headers_clear(&h, NULL);
     headers_read(&h, line, strlen(line), WALL);
     return h;
 }

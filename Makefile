@@ -178,10 +178,15 @@ $(foreach s,$(SIMS),$(eval $(call sim_rules,$(s))))
 
 CORES := $(foreach f,$(ROLES) $(addprefix tests/sim/,$(SIMS)),$(call core,$(f)))
 
+# What unit tests share; filter.o must be linked although nobody calls it.
+FIXTURES := $(B)/lib/libfixtures.a
+$(FIXTURES): $(filter-out $(B)/obj/tests/unit/test_% $(B)/obj/tests/unit/filter.o,$(call objects,tests/unit/*.c))
+	$(archive)
+
 # A unit test links its own role's shell (by its name) and every core.
 unit_role = $(if $(filter test_watcher%,$(1)),watcher,$(if $(filter test_gateway%,$(1)),packet-gateway,$(if $(filter test_worker%,$(1)),worker,$(if $(filter test_supervisor%,$(1)),supervisor,$(if $(filter test_packetctl%,$(1)),packetctl,$(if $(filter test_exporter%,$(1)),exporter,$(if $(filter test_packet_sim%,$(1)),tests/sim/packet-api,$(if $(filter test_kube_sim%,$(1)),tests/sim/kube-apiserver))))))))
 define unit_rules
-$(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(B)/obj/tests/unit/filter.o $(if $(call unit_role,$(1)),$(call shell_,$(call unit_role,$(1)))) $(CORES) $(PROTO) $(BASE)
+$(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(B)/obj/tests/unit/filter.o $(if $(call unit_role,$(1)),$(call shell_,$(call unit_role,$(1)))) $(FIXTURES) $(CORES) $(PROTO) $(BASE)
 	@mkdir -p $$(@D)
 	$$(if $$(V),,@echo '  LINK  $$@')
 	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS_every)

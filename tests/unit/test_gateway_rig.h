@@ -124,20 +124,26 @@ static inline void rig_on_send(void *ctx, uint64_t to, enum msg_id id, const voi
     }
 }
 
-static inline struct rig *rig_new_with(double rate, unsigned burst, unsigned parallel, const char *base_path)
+static inline struct rig *rig_new_config(const struct gateway_config *config)
 {
     struct rig *rig = x_calloc(1, sizeof *rig);
+    struct gateway_ops ops = {.ctx = rig, .send = rig_on_send, .request = rig_on_request};
+
+    rig->now = (struct instant){.boot_ms = 1000000, .wall_ms = 1700000000000};
+    rig->core = gateway_core_new(config, &ops, rig->now);
+    return rig;
+}
+
+static inline struct rig *rig_new_with(double rate, unsigned burst, unsigned parallel, const char *base_path)
+{
     struct gateway_config config = {.seed = 7,
                                     .incarnation = 3,
                                     .base_path = base_path,
                                     .rate = rate,
                                     .burst = burst,
                                     .parallel = parallel};
-    struct gateway_ops ops = {.ctx = rig, .send = rig_on_send, .request = rig_on_request};
 
-    rig->now = (struct instant){.boot_ms = 1000000, .wall_ms = 1700000000000};
-    rig->core = gateway_core_new(&config, &ops, rig->now);
-    return rig;
+    return rig_new_config(&config);
 }
 
 /* No limit of its own: calls start at once. */

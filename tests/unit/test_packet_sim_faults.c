@@ -186,6 +186,40 @@ static void test_S_26_real_bucket(void **state)
     assert_int_equal(call(world, "GET", KEYS, NULL), 429);
 }
 
+static void test_S_26_a_new_limit_starts_full(void **state)
+{
+    struct world *world = *state;
+    set(world, "{\"rate\":1,\"rateBurst\":2,\"rateDeniedCostsNothing\":false}");
+    for (int i = 0; i < 100; i++)
+        call(world, "GET", KEYS, NULL);
+    assert_int_equal(packet_sim_counters(world->sim)->rate, 98);
+    world->now_ms += 3000; /* from two below empty, however many there were */
+    assert_int_equal(call(world, "GET", KEYS, NULL), 200);
+    set(world, "{\"rateBurst\":2}");
+    assert_int_equal(call(world, "GET", KEYS, NULL), 429);
+    set(world, "{\"rateBurst\":3}");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call(world, "GET", KEYS, NULL), 200);
+    assert_int_equal(call(world, "GET", KEYS, NULL), 429);
+}
+
+/* The retry time is counted from the answer, and one second of it is lost to the date's whole seconds. */
+static void test_S_26_requests_during_a_pause(void **state)
+{
+    struct world *world = *state;
+    fault(world, "{\"fault\":{\"status\":429,\"retryAfter\":{\"dateInS\":3}}}");
+    assert_int_equal(call(world, "GET", KEYS, NULL), 429);
+    world->now_ms += 40; /* was on its way already */
+    assert_int_equal(call(world, "GET", KEYS, NULL), 200);
+    assert_int_equal(packet_sim_counters(world->sim)->during_pause, 0);
+    world->now_ms += 1000;
+    assert_int_equal(call(world, "GET", KEYS, NULL), 200);
+    assert_int_equal(packet_sim_counters(world->sim)->during_pause, 1);
+    world->now_ms += 1000;
+    assert_int_equal(call(world, "GET", KEYS, NULL), 200);
+    assert_int_equal(packet_sim_counters(world->sim)->during_pause, 1);
+}
+
 static void test_S_27_transport_fates(void **state)
 {
     struct world *world = *state;
@@ -303,6 +337,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_S_25_503, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_26_forms_of_429, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_26_real_bucket, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_26_a_new_limit_starts_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_26_requests_during_a_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_27_transport_fates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_28_kept_alive_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_32_redirects, setup, teardown),

@@ -141,6 +141,8 @@ int psim_configure_json(struct packet_sim *sim, json_t *object)
         if (set_one(sim, &wanted, name, value))
             return -1;
     }
+    if (wanted.rate_per_s != sim->switches.rate_per_s || wanted.rate_burst != sim->switches.rate_burst)
+        psim_rate_refill(sim);
     sim->switches = wanted;
     return 0;
 }

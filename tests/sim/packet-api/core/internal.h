@@ -247,7 +247,8 @@ void psim_operate(struct psim_call *call); /* token, then the operation of the p
 /* -- rate.c
  * ---------------------------------------------------------------------------------------------------- */
 
-bool psim_rate_admit(struct psim_call *call); /* false after answering 429 */
+bool psim_rate_admit(struct psim_call *call);  /* false after answering 429 */
+void psim_rate_refill(struct packet_sim *sim); /* a new limit starts with full buckets */
 void psim_rate_note_pause(struct psim_call *call, int64_t seconds);
 
 /* -- fault.c, shapes.c, presets.c

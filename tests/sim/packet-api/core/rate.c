@@ -12,12 +12,19 @@ static void refill(struct psim_token *bucket, int64_t now_ms, int rate, int burs
     if (bucket->level_ms == INT64_MIN)
         bucket->level = full;
     else if (now_ms > bucket->level_ms)
-        bucket->level +=
-            (now_ms - bucket->level_ms) > full / rate + 1 ? full : (now_ms - bucket->level_ms) * rate;
+        bucket->level += /* from as far below empty as refused requests can bring it */
+            now_ms - bucket->level_ms > 2 * full / rate + 1 ? 2 * full : (now_ms - bucket->level_ms) * rate;
     if (bucket->level > full)
         bucket->level = full;
     if (bucket->level_ms < now_ms)
         bucket->level_ms = now_ms;
+}
+
+void psim_rate_refill(struct packet_sim *sim)
+{
+    sim->rate_all.level_ms = INT64_MIN;
+    for (size_t i = 0; i < sim->n_tokens; i++)
+        sim->tokens[i]->level_ms = INT64_MIN;
 }
 
 void psim_rate_note_pause(struct psim_call *call, int64_t seconds)
@@ -58,8 +65,8 @@ bool psim_rate_admit(struct psim_call *call)
     int burst = switches->rate_burst > 0 ? switches->rate_burst : switches->rate_per_s;
     refill(bucket, call->now_ms, switches->rate_per_s, burst);
     bool admitted = bucket->level >= ONE;
-    if (admitted || !switches->rate_denied_costs_nothing)
-        bucket->level -= ONE;
+    if (admitted || (!switches->rate_denied_costs_nothing && bucket->level > -(int64_t)burst * ONE))
+        bucket->level -= ONE; /* a client that storms is kept out for a while, not for ever */
     if (switches->rate_headers) {
         int64_t level = bucket->level > 0 ? bucket->level : 0;
         psim_header(call, "X-RateLimit-Limit", "%d", burst);

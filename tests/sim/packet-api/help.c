@@ -57,6 +57,7 @@ static const char *const admin =
     "                         client's back (no project: a key of the user); {\"op\":\"alter\",\"id\":ID, "
     "what changes};\n"
     "                         {\"op\":\"delete\",\"id\":ID}\n"
+    "  DELETE /_sim/keys      forgets all keys\n"
     "  POST   /_sim/projects  {\"id\":UUID?,\"name\":..,\"account\":..}\n"
     "  POST   /_sim/tokens    {\"token\":..,\"kind\":..,\"project\":ID,\"account\":..}; a known token is "
     "changed\n"

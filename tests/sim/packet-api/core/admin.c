@@ -183,6 +183,12 @@ static void keys(struct psim_call *call)
         answer(call, 200, json_pack("{s:s}", "id", id));
 }
 
+static void forget_keys(struct psim_call *call)
+{
+    packet_sim_forget_keys(call->sim);
+    answer(call, 200, json_object());
+}
+
 static void add_project(struct psim_call *call)
 {
     json_t *body = body_of(call);
@@ -234,6 +240,7 @@ static const struct {
     {"GET", "/counters", counters},
     {"DELETE", "/counters", clear_counters},
     {"POST", "/keys", keys},
+    {"DELETE", "/keys", forget_keys},
     {"POST", "/projects", add_project},
     {"POST", "/tokens", add_token},
 };

@@ -107,3 +107,12 @@ int packet_sim_delete_key(struct packet_sim *sim, const char *id, int64_t now_ms
     psim_key_delete(sim, key, now_ms);
     return 0;
 }
+
+void packet_sim_forget_keys(struct packet_sim *sim)
+{
+    for (size_t i = 0; i < sim->n_keys; i++)
+        psim_key_free(sim->keys[i]);
+    free(sim->keys);
+    sim->keys = NULL;
+    sim->n_keys = 0;
+}

@@ -148,6 +148,8 @@ int packet_sim_put_key(struct packet_sim *sim, const char *project, const char *
 int packet_sim_alter_key(struct packet_sim *sim, const char *id, const char *label, const char *line,
                          const char *tags, int64_t now_ms);
 int packet_sim_delete_key(struct packet_sim *sim, const char *id, int64_t now_ms);
+/* Forgets all keys and what lists still showed of deleted ones; commits that are put off stay. */
+void packet_sim_forget_keys(struct packet_sim *sim);
 
 /* Adds a fault rule given as the JSON of POST /_sim/faults. Its number, or -1 and *why as above. */
 int packet_sim_add_fault(struct packet_sim *sim, const char *json, const char **why);

@@ -6,6 +6,8 @@
 #include "tests/sim/packet-api/core/internal.h"
 
 #define RULES_MAX 1000
+/* Of milliseconds and seconds that are added to the time: 11 days, 31 years. */
+#define NUMBER_MAX 1000000000
 
 enum type { ANY, TEXT, INTEGER, BOOLEAN, OBJECT };
 
@@ -33,13 +35,17 @@ static const struct member {
                      {NULL, ANY}},
   rule_members[] = {{"match", OBJECT}, {"count", INTEGER},   {"skip", INTEGER},
                     {"fault", OBJECT}, {"percent", INTEGER}, {NULL, ANY}},
-  match_members[] = {{"method", TEXT}, {"path", TEXT}, {"kind", TEXT}, {"token", TEXT}, {NULL, ANY}};
+  match_members[] = {{"method", TEXT}, {"path", TEXT}, {"kind", TEXT}, {"token", TEXT}, {NULL, ANY}},
+  after_members[] = {{"dateInS", INTEGER}, {NULL, ANY}},
+  limit_members[] = {{"limit", INTEGER}, {"remaining", INTEGER}, {"resetInS", INTEGER}, {NULL, ANY}};
 
 static bool has_type(const json_t *value, enum type type)
 {
     switch (type) {
     case TEXT: return json_is_string(value);
-    case INTEGER: return json_is_integer(value);
+    case INTEGER:
+        return json_is_integer(value) && json_integer_value(value) >= -NUMBER_MAX &&
+               json_integer_value(value) <= NUMBER_MAX;
     case BOOLEAN: return json_is_boolean(value);
     case OBJECT: return json_is_object(value);
     default: return true;
@@ -62,20 +68,32 @@ static int check(struct packet_sim *sim, json_t *object, const struct member *me
     return 0;
 }
 
+static int check_values(struct packet_sim *sim, json_t *given)
+{
+    const char *shape = json_string_value(json_object_get(given, "answer"));
+    json_t *status = json_object_get(given, "status"), *after = json_object_get(given, "retryAfter");
+    if (shape != NULL && !psim_shape_known(shape))
+        return psim_fail(sim, "unknown answer: %.60s", shape);
+    if (status != NULL && (json_integer_value(status) < 200 || json_integer_value(status) > 599))
+        return psim_fail(sim, "status out of range");
+    if (after != NULL && !json_is_integer(after) && !json_is_string(after) && !json_is_object(after))
+        return psim_fail(sim, "retryAfter: number, text or {\"dateInS\":N}");
+    return json_is_object(after) && check(sim, after, after_members, "retryAfter")
+               ? -1
+               : check(sim, json_object_get(given, "rateLimit"), limit_members, "rateLimit");
+}
+
 /* The fault with its preset's members filled in; NULL after psim_fail(). */
 static json_t *read_fault(struct packet_sim *sim, json_t *given)
 {
     const char *preset = json_string_value(json_object_get(given, "preset"));
-    const char *shape = json_string_value(json_object_get(given, "answer"));
     json_t *fault = preset != NULL ? psim_preset(preset) : json_object();
     if (fault == NULL) {
         psim_fail(sim, "unknown preset: %.60s", preset);
         return NULL;
     }
-    int status = (int)json_integer_value(json_object_get(given, "status"));
-    if ((shape != NULL && !psim_shape_known(shape)) || (status != 0 && (status < 200 || status > 599))) {
+    if (check_values(sim, given)) {
         json_decref(fault);
-        psim_fail(sim, "unknown answer or status out of range");
         return NULL;
     }
     json_object_update(fault, given);

@@ -119,7 +119,7 @@ static void shape_truncated(struct psim_call *call, int status, json_t *fault)
 static size_t size_of(json_t *fault, size_t fallback, size_t max)
 {
     json_t *size = json_object_get(fault, "size");
-    size_t value = json_is_integer(size) ? (size_t)json_integer_value(size) : fallback;
+    size_t value = json_integer_value(size) > 0 ? (size_t)json_integer_value(size) : fallback;
     return value > max ? max : value;
 }
 

@@ -22,7 +22,7 @@ struct sim_request {
     const char *method; /* GET, POST, PUT, PATCH, DELETE */
     const char *path;   /* decoded by nobody: as it stood in the request line, without '?' and what follows */
     const char *query;  /* without '?', still percent-encoded; "" when there is none */
-    const char *token;  /* bearer token or X-Auth-Token, bare; "" when there is none */
+    const char *token;  /* bearer token (Kubernetes) or X-Auth-Token (Packet), bare; "" when there is none */
     const char *content_type; /* "" when there is none */
     const char *accept;       /* "" when there is none */
     const char *user_agent;   /* "" when there is none */

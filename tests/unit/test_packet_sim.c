@@ -45,6 +45,7 @@ static void test_S_02_content_type_and_request_id(void **state)
         assert_string_equal(world->answer.content_type, "application/json; charset=utf-8");
         assert_true(is_request_id(header(world, "X-Request-Id")));
         assert_string_not_equal(header(world, "X-Request-Id"), first);
+        snprintf(first, sizeof first, "%s", header(world, "X-Request-Id"));
     }
     world->token = "";
     assert_int_equal(call(world, "GET", KEYS, NULL), 401);
@@ -76,6 +77,10 @@ static void test_S_04_errors_are_arrays(void **state)
     assert_int_equal(call(world, "GET", "/metal/v1/projects/not-a-uuid/ssh-keys", NULL), 404);
     assert_int_equal(call(world, "GET", "/metal/v1/ssh-keys/", NULL), 404);
     assert_int_equal(call(world, "GET", KEYS "/3f0c9b7e-54d1-4a0e-8f0a-2b6a5a1d9c44", NULL), 404);
+    world->token = "project-token";
+    assert_int_equal(call(world, "GET", "/metal/v1/user", NULL), 403);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(world->json, "errors"), 0)),
+                        "Access denied for the current authentication token");
 }
 
 static void test_S_05_every_path_answers(void **state)

@@ -108,7 +108,7 @@ static inline int teardown(void **state)
 static inline int call(struct world *world, const char *method, const char *path, const char *body)
 {
     char uri[2048];
-    struct packet_sim_peer peer = {7, world->served, ""};
+    struct packet_sim_peer peer = {7, world->served, NULL, 0};
     assert_true(strlen(path) < sizeof uri);
     memcpy(uri, path, strlen(path) + 1);
     char *mark = strchr(uri, '?');

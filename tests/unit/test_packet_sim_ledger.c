@@ -31,6 +31,49 @@ static void test_S_36_ledger(void **state)
     assert_int_equal(world->lines, 2);
 }
 
+/* The last line of the ledger after a GET with these headers. */
+static json_t *line_with(struct world *world, const struct packet_sim_header *headers, size_t n)
+{
+    struct sim_request request = {.method = "GET",
+                                  .path = KEYS,
+                                  .query = "",
+                                  .token = headers[0].value,
+                                  .content_type = "",
+                                  .accept = "",
+                                  .user_agent = "",
+                                  .body = ""};
+    struct packet_sim_peer peer = {1, 0, headers, n};
+    sim_answer_clear(&world->answer);
+    packet_sim_handle_from(world->sim, &peer, &request, world->now_ms, &world->answer);
+    return json_loads(world->last_line, 0, NULL);
+}
+
+static void test_S_36_headers_without_secrets(void **state)
+{
+    struct world *world = *state;
+    static const struct packet_sim_header sent[] = {{"X-Auth-Token", "user-token"},
+                                                    {"X-Odd", "one"},
+                                                    {"x-odd", "two"},
+                                                    {"X-Echo", "see user-token"},
+                                                    {"Authorization", "Bearer of-something-else"},
+                                                    {"Empty", ""},
+                                                    {"X-Bytes", "\xff"}};
+    char hash[PACKET_SIM_HASH_LEN + 1];
+    json_t *line = line_with(world, sent, sizeof sent / sizeof *sent);
+    json_t *headers = json_object_get(line, "headers");
+    packet_sim_token_hash("user-token", hash);
+    assert_int_equal(json_object_size(headers), 6);
+    assert_string_equal(text(headers, "x-auth-token"), hash);
+    assert_string_equal(text(headers, "x-odd"), "one, two");
+    assert_string_equal(text(headers, "x-echo"), "[holds a token]");
+    assert_string_equal(text(headers, "empty"), "");
+    packet_sim_token_hash("Bearer of-something-else", hash);
+    assert_string_equal(text(headers, "authorization"), hash);
+    assert_null(strstr(world->last_line, "user-token"));
+    assert_null(strstr(world->last_line, "of-something-else"));
+    json_decref(line);
+}
+
 static void test_late_commit(void **state)
 {
     struct world *world = *state;
@@ -62,12 +105,63 @@ static void test_rules_count_skip_and_refuse_nonsense(void **state)
                                       "{\"fault\":{\"fate\":\"x\"}}",
                                       "{\"fault\":{\"status\":\"500\"}}",
                                       "{\"match\":{\"kind\":\"x\"},\"fault\":{}}",
-                                      "{\"fault\":{\"status\":99}}"};
+                                      "{\"fault\":{\"status\":99}}",
+                                      "{\"fault\":{\"status\":0}}",
+                                      "{\"fault\":{\"delayMs\":9000000000000}}",
+                                      "{\"fault\":{\"commitAfterMs\":9000000000000000000}}",
+                                      "{\"fault\":{\"retryAfter\":[]}}",
+                                      "{\"fault\":{\"retryAfter\":{\"dateInS\":9000000000000000000}}}",
+                                      "{\"fault\":{\"rateLimit\":{\"resetInS\":9000000000000000000}}}",
+                                      "{\"fault\":{\"rateLimit\":{\"rest\":1}}}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(packet_sim_add_fault(world->sim, bad[i], &why), -1);
     assert_non_null(why);
     assert_int_equal(packet_sim_configure(world->sim, "{\"latencyMs\":1,\"noSwitch\":1}", &why), -1);
     assert_int_equal(packet_sim_switches(world->sim)->latency_ms, 0);
+}
+
+/* How many of these requests a rule answers: the list and a create of two tokens, then a list once more. */
+static unsigned hits(struct world *world, const char *match, int count)
+{
+    static const char *const asked[][3] = {{"user-token", "GET", KEYS},
+                                           {"project-token", "GET", KEYS},
+                                           {"user-token", "POST", KEYS},
+                                           {"project-token", "POST", KEYS},
+                                           {"user-token", "GET", "/metal/v1/projects"},
+                                           {"user-token", "GET", KEYS}};
+    char rule[256];
+    unsigned hit = 0;
+    packet_sim_clear_faults(world->sim);
+    snprintf(rule, sizeof rule, "{\"match\":%s,\"count\":%d,\"fault\":{\"status\":599}}", match, count);
+    fault(world, rule);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        world->token = asked[i][0];
+        hit += call(world, asked[i][1], asked[i][2], NULL) == 599;
+    }
+    return hit;
+}
+
+static void test_rules_by_token_method_path_and_count(void **state)
+{
+    struct world *world = *state;
+    char by_hash[64], hash[PACKET_SIM_HASH_LEN + 1];
+    packet_sim_token_hash("project-token", hash);
+    snprintf(by_hash, sizeof by_hash, "{\"token\":\"%s\"}", hash);
+    assert_int_equal(hits(world, "{}", -1), 6);
+    assert_int_equal(hits(world, "{}", 4), 4);
+    assert_int_equal(hits(world, "{}", 0), 0);
+    assert_int_equal(hits(world, "{\"token\":\"project-token\"}", -1), 2);
+    assert_int_equal(hits(world, by_hash, -1), 2);
+    assert_int_equal(hits(world, "{\"method\":\"POST\"}", -1), 2);
+    assert_int_equal(hits(world, "{\"path\":\"/projects/*/ssh-keys\"}", -1), 5);
+    assert_int_equal(hits(world, "{\"path\":\"/metal/v1/projects\"}", -1), 6);
+    assert_int_equal(hits(world, "{\"path\":\"/projects/" PROJECT "\"}", -1), 5);
+    assert_int_equal(hits(world, "{\"kind\":\"projects\"}", -1), 1);
+    assert_int_equal(
+        hits(world, "{\"token\":\"user-token\",\"method\":\"GET\",\"kind\":\"project-keys\"}", -1), 2);
+    assert_int_equal(
+        hits(world, "{\"token\":\"user-token\",\"method\":\"GET\",\"kind\":\"project-keys\"}", 1), 1);
+    assert_int_equal(hits(world, "{\"token\":\"nobody\"}", -1), 0);
 }
 
 static void test_same_seed_same_run(void **state)
@@ -129,6 +223,10 @@ static void test_admin_keys_tokens_projects(void **state)
     assert_int_equal(admin(world, "POST", "/_sim/keys", body), 200);
     assert_int_equal(admin(world, "POST", "/_sim/keys", body), 400);
     assert_int_equal(listed(world), 0);
+    assert_int_equal(post(world, "again", ED25519), 201);
+    assert_int_equal(admin(world, "DELETE", "/_sim/keys", NULL), 200);
+    assert_int_equal(listed(world), 0);
+    assert_int_equal(post(world, "again", ED25519), 201);
     assert_int_equal(admin(world, "POST", "/_sim/projects", "{\"name\":\"new\",\"account\":\"third\"}"), 201);
     snprintf(body, sizeof body, "{\"token\":\"fresh\",\"kind\":\"project\",\"project\":\"%s\"}",
              text(world->json, "id"));
@@ -168,11 +266,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_S_36_ledger, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_36_headers_without_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_36_admin_is_outside_of_it_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_admin_keys_tokens_projects, setup, teardown),
         cmocka_unit_test_setup_teardown(test_admin_faults_config_counters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_late_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rules_count_skip_and_refuse_nonsense, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rules_by_token_method_path_and_count, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_seed_same_run, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -82,12 +81,29 @@ static const char *header(struct MHD_Connection *mhd, const char *name)
     return value != NULL ? value : "";
 }
 
-static const char *token_of(struct MHD_Connection *mhd)
+struct headers {
+    struct packet_sim_header *items;
+    size_t count, room;
+};
+
+static enum MHD_Result keep_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    const char *token = header(mhd, "X-Auth-Token"), *bearer = header(mhd, "Authorization");
-    if (*token == '\0' && strncasecmp(bearer, "Bearer ", 7) == 0)
-        token = bearer + 7;
-    return token;
+    struct headers *headers = cls;
+    (void)kind;
+    if (headers->count == headers->room)
+        return MHD_NO;
+    headers->items[headers->count++] = (struct packet_sim_header){name, value != NULL ? value : ""};
+    return MHD_YES;
+}
+
+static struct headers all_headers(struct MHD_Connection *mhd)
+{
+    int room = MHD_get_connection_values(mhd, MHD_HEADER_KIND, NULL, NULL);
+    struct headers headers = {calloc((size_t)room + 1, sizeof *headers.items), 0, (size_t)room};
+    if (headers.items == NULL)
+        abort();
+    MHD_get_connection_values(mhd, MHD_HEADER_KIND, keep_header, &headers);
+    return headers;
 }
 
 static void execute(struct exchange *exchange, const char *method)
@@ -95,11 +111,10 @@ static void execute(struct exchange *exchange, const char *method)
     struct server *server = exchange->server;
     struct connection *connection = exchange->connection;
     struct MHD_Connection *mhd = exchange->mhd;
-    struct packet_sim_peer peer = {connection->number, connection->served, header(mhd, "X-Consumer-Token")};
     struct sim_request request = {.method = method,
                                   .path = exchange->uri,
                                   .query = exchange->query,
-                                  .token = token_of(mhd),
+                                  .token = header(mhd, "X-Auth-Token"),
                                   .content_type = header(mhd, "Content-Type"),
                                   .accept = header(mhd, "Accept"),
                                   .user_agent = header(mhd, "User-Agent"),
@@ -109,8 +124,11 @@ static void execute(struct exchange *exchange, const char *method)
         exchange->answer.status = 404; /* the API has a port of its own */
         return;
     }
+    struct headers headers = all_headers(mhd);
+    struct packet_sim_peer peer = {connection->number, connection->served, headers.items, headers.count};
     exchange->close_after_ms =
         packet_sim_handle_from(server->sim, &peer, &request, server_now_ms(server), &exchange->answer);
+    free(headers.items);
     connection->served++;
     if (packet_sim_is_admin_path(exchange->uri))
         server_follow_sunset(server);

@@ -123,7 +123,10 @@ static const char *const switches =
     "never),\n"
     "connection, method, path, query, kind, status, fate, committed, late, fault (id of the rule), token "
     "(first 12\n"
-    "hex digits of its SHA-256), keyId, projectId, requestId, headers, body.\n";
+    "hex digits of its SHA-256), keyId, projectId, requestId, headers (all that were sent, names in lower "
+    "case; of\n"
+    "X-Auth-Token, Authorization and Cookie the hash), body. A text in which a known token occurs is "
+    "replaced.\n";
 
 void help_print(FILE *to)
 {

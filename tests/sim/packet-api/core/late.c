@@ -69,7 +69,7 @@ int64_t packet_sim_next_due(const struct packet_sim *sim)
 static void run(struct packet_sim *sim, const struct psim_late *late)
 {
     struct sim_answer answer = {0};
-    struct packet_sim_peer peer = {late->connection, 0, ""};
+    struct packet_sim_peer peer = {late->connection, 0, NULL, 0};
     struct psim_call call = {.sim = sim,
                              .request = &late->request,
                              .peer = &peer,

@@ -29,18 +29,50 @@ static json_t *body_json(const struct psim_call *call)
     return body;
 }
 
-static json_t *headers_json(const struct psim_call *call, const char *hash)
+/* Headers that hold a secret, here or anywhere: the ledger has the beginning of a hash instead. */
+static bool is_secret(const char *name)
+{
+    static const char *const secret[] = {"x-auth-token", "authorization", "proxy-authorization", "cookie"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        if (strcmp(secret[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Under its name in lower case; what was sent twice is joined as HTTP says. */
+static void add_header(const struct psim_call *call, json_t *headers, const char *name, const char *value)
+{
+    char key[64], hash[PACKET_SIM_HASH_LEN + 1];
+    size_t n = 0;
+    for (; name[n] != '\0' && n < sizeof key - 1; n++)
+        key[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] - 'A' + 'a' : name[n]);
+    key[n] = '\0';
+    if (is_secret(key)) {
+        packet_sim_token_hash(value, hash);
+        value = hash;
+    }
+    json_t *text = safe_text(call->sim, value, strlen(value)), *before = json_object_get(headers, key);
+    if (before != NULL) {
+        json_t *both = json_sprintf("%s, %s", json_string_value(before), json_string_value(text));
+        json_decref(text);
+        text = both;
+    }
+    json_object_set_new(headers, key, text);
+}
+
+static json_t *headers_json(const struct psim_call *call)
 {
     const struct sim_request *request = call->request;
+    const struct packet_sim_header known[] = {{"X-Auth-Token", request->token},
+                                              {"Content-Type", request->content_type},
+                                              {"Accept", request->accept},
+                                              {"User-Agent", request->user_agent}};
+    const struct packet_sim_header *from = call->peer->headers != NULL ? call->peer->headers : known;
+    size_t n = call->peer->headers != NULL ? call->peer->n_headers : sizeof known / sizeof *known;
     json_t *headers = json_object();
-    const char *const pairs[][2] = {{"x-auth-token", hash},
-                                    {"content-type", request->content_type},
-                                    {"accept", request->accept},
-                                    {"user-agent", request->user_agent},
-                                    {"x-consumer-token", call->peer->consumer_token}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (*pairs[i][1] != '\0')
-            json_object_set_new(headers, pairs[i][0], safe_text(call->sim, pairs[i][1], strlen(pairs[i][1])));
+    for (size_t i = 0; i < n; i++)
+        if (*from[i].value != '\0' || from != known)
+            add_header(call, headers, from[i].name, from[i].value);
     return headers;
 }
 
@@ -69,7 +101,7 @@ static json_t *event_json(const struct psim_call *call, const struct packet_sim_
     json_object_set_new(line, "keyId", json_string(event->key_id));
     json_object_set_new(line, "projectId", json_string(event->project_id));
     json_object_set_new(line, "requestId", json_string(event->request_id));
-    json_object_set_new(line, "headers", headers_json(call, event->token_hash));
+    json_object_set_new(line, "headers", headers_json(call));
     json_object_set_new(line, "body", body_json(call));
     return line;
 }

@@ -80,11 +80,17 @@ struct packet_sim_config packet_sim_config_default(void);
 struct packet_sim *packet_sim_new(const struct packet_sim_config *config);
 void packet_sim_free(struct packet_sim *sim);
 
+struct packet_sim_header {
+    const char *name, *value;
+};
+
 /* Who sent a request, for the ledger and the faults of kept-alive connections (S-28). */
 struct packet_sim_peer {
-    uint64_t connection;        /* any number that names the connection; 0: unknown */
-    unsigned served;            /* requests answered on it before */
-    const char *consumer_token; /* X-Consumer-Token or "" */
+    uint64_t connection; /* any number that names the connection; 0: unknown */
+    unsigned served;     /* requests answered on it before */
+    const struct packet_sim_header
+        *headers; /* all of the request; NULL: those that struct sim_request knows */
+    size_t n_headers;
 };
 
 /* Carries out one request of the API or of the administrative path at once and fills *answer, which the

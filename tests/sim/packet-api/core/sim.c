@@ -151,6 +151,6 @@ int64_t packet_sim_handle_from(struct packet_sim *sim, const struct packet_sim_p
 void packet_sim_handle(struct packet_sim *sim, const struct sim_request *request, int64_t now_ms,
                        struct sim_answer *answer)
 {
-    const struct packet_sim_peer nobody = {0, 0, ""};
+    const struct packet_sim_peer nobody = {0, 0, NULL, 0};
     (void)packet_sim_handle_from(sim, &nobody, request, now_ms, answer);
 }

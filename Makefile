@@ -84,7 +84,7 @@ TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 # ---- what people type --------------------------------------------------------------------------------------------------
 .PHONY: all build help setup start-provider-packet demo check check-format check-style check-warnings check-static \
-        check-generated generate test test-unit test-world test-e2e test-san fuzz soak bench realkube format install clean \
+        check-generated generate test test-unit test-openapi test-world test-e2e test-san fuzz soak bench realkube format install clean \
         programs tests compile_commands.json
 .DEFAULT_GOAL := build
 
@@ -256,18 +256,22 @@ ifneq ($(ITEM),)
 	@tests/tools/run-item '$(ITEM)' $(B)
 else
 	$(MAKE) test-unit
+	$(MAKE) test-openapi
 	$(MAKE) test-world
 	$(MAKE) realkube
 	$(MAKE) -s -j$(JOBS) SAN=1 programs tests
 	tests/tools/side-by-side $(B)/sanitized.log \
 	    '$(MAKE) test-e2e SERVER=sim && $(MAKE) test-e2e SERVER=real && $(MAKE) SAN=1 test-e2e SERVER=sim' \
-	    '$(MAKE) SAN=1 JOBS=1 test-unit test-world'
+	    '$(MAKE) SAN=1 JOBS=1 test-unit test-openapi test-world'
 	$(MAKE) fuzz
 endif
 
 test-unit: ## cmocka programs (T=name for one)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) programs tests
 	@tests/tools/run-unit $(B) $(T)
+test-openapi: ## the Packet simulator against its OpenAPI document and a public client
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(B)/tests/sim-packet-api
+	@tests/openapi/run $(B)
 test-world: ## SEEDS simulated worlds, and each planted fault must be found
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(WORLD)
 	@tests/tools/run-world $(B) $(SEEDS) $(JOBS)

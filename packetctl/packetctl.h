@@ -47,5 +47,7 @@ json_t *to_json(struct value v);
 /* ---- show.c: answers as text or JSON on stdout; return exit codes */
 int show_status(const struct message *answer, const struct command_line *line);
 int show_stopping(const struct message *answer, const struct command_line *line);
+/* The supervisor ended while it was asked to. */
+int show_stopped(const struct command_line *line);
 
 #endif

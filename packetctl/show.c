@@ -142,3 +142,11 @@ int show_stopping(const struct message *answer, const struct command_line *line)
     printf("stopping, at the latest within %" PRIu64 " s\n", within_ms / 1000);
     return PACKETCTL_OK;
 }
+
+int show_stopped(const struct command_line *line)
+{
+    if (line->json)
+        return print_json(json_pack("{s:b}", "stopped", 1));
+    printf("stopped\n");
+    return PACKETCTL_OK;
+}

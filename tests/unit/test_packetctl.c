@@ -153,7 +153,7 @@ static void answer_status(struct bus *bus, struct inbound *in)
 }
 
 /* The small supervisor: answers one question and ends. */
-static _Noreturn void supervise(int ready)
+static _Noreturn void supervise(int ready, bool dies)
 {
     struct bus bus;
     struct inbound in;
@@ -168,6 +168,8 @@ static _Noreturn void supervise(int ready)
         zmq_poll(&item, 1, 10000);
         if (!bus_receive(&bus, &in, &verdict))
             continue;
+        if (dies)
+            _exit(0);
         if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STATUS)
             answer_status(&bus, &in);
         else if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STOP)
@@ -178,7 +180,7 @@ static _Noreturn void supervise(int ready)
     }
 }
 
-static pid_t start_supervisor(void)
+static pid_t start_supervisor(bool dies)
 {
     int ready[2];
     char byte;
@@ -186,7 +188,7 @@ static pid_t start_supervisor(void)
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
     if (pid == 0)
-        supervise(ready[1]);
+        supervise(ready[1], dies);
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
@@ -194,12 +196,13 @@ static pid_t start_supervisor(void)
 }
 
 /* Runs one command against the small supervisor. Returns its exit code; what it printed is in *out. */
-static int converse(bool json, enum msg_id question, char *out, size_t size)
+static int converse_with(bool dies, bool json, enum msg_id question, char *out, size_t size)
 {
-    struct command_line line = {.json = json};
+    struct command_line line = {.json = json,
+                                .command = question == MSG_ASK_STOP ? COMMAND_STOP : COMMAND_STATUS};
     FILE *file = tmpfile();
     int saved = dup(STDOUT_FILENO);
-    pid_t pid = start_supervisor();
+    pid_t pid = start_supervisor(dies);
     int code;
 
     strcpy(line.dir, dir);
@@ -218,6 +221,11 @@ static int converse(bool json, enum msg_id question, char *out, size_t size)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     return code;
+}
+
+static int converse(bool json, enum msg_id question, char *out, size_t size)
+{
+    return converse_with(false, json, question, out, size);
 }
 
 static void test_status_as_json(void **unused)
@@ -264,6 +272,20 @@ static void test_stop(void **unused)
     assert_string_equal(out, "{\"stoppingWithinMs\":25000}\n");
 }
 
+/* A supervisor with nothing to do ends before packetctl has read its answer: that is what was asked for. */
+static void test_end_instead_of_an_answer(void **unused)
+{
+    char out[256];
+
+    (void)unused;
+    assert_int_equal(converse_with(true, false, MSG_ASK_STOP, out, sizeof out), PACKETCTL_OK);
+    assert_string_equal(out, "stopped\n");
+    assert_int_equal(converse_with(true, true, MSG_ASK_STOP, out, sizeof out), PACKETCTL_OK);
+    assert_string_equal(out, "{\"stopped\":true}\n");
+    assert_int_equal(converse_with(true, false, MSG_ASK_STATUS, out, sizeof out), PACKETCTL_NOT_THERE);
+    assert_string_equal(out, "");
+}
+
 /* Nobody there, and a socket whose owner has died: told at once, not waited for. */
 static void test_no_supervisor(void **unused)
 {
@@ -291,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_status_as_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_status_as_table, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_end_instead_of_an_answer, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

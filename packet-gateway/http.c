@@ -19,6 +19,7 @@ struct http {
     http_done_fn *done;
     void *ctx;
     int timer; /* zloop's id, -1: none */
+    struct sockets *sockets;
     struct transfers running, refused;
     CURL *spare[SPARE_MAX];
     unsigned n_spare;
@@ -33,21 +34,23 @@ static void log_result(struct http *http, const struct transfer *t, const struct
                                         [FATE_LOST] = "lost",
                                         [FATE_FENCED] = "fenced",
                                         [FATE_TLS] = "wrong peer"};
+    /* Without the query: a list's next page is named by the peer, who might repeat the token there. */
+    char *path = x_strndup(t->path, strcspn(t->path, "?"));
     bool good = r->fate == FATE_ANSWERED && r->status >= 200 && r->status < 300;
     enum log_level level = good ? LEVEL_DEBUG : LEVEL_INFO;
 
     http->failed += !good;
     if (t->headers.sunset && !http->sunset_told) {
         http->sunset_told = true;
-        log_warn("the Packet API announces its end with Deprecation or Sunset", F_STR("path", t->path));
+        log_warn("the Packet API announces its end with Deprecation or Sunset", F_STR("path", path));
     }
-    if (level < log_get_level())
-        return;
-    log_write(level, good ? "packet call" : "packet call failed",
-              log_fields_(F_STR("method", t->method), F_STR("path", t->path), F_STR("fate", fates[r->fate]),
-                          F_INT("status", r->status), F_STR("requestID", r->request_id),
-                          F_STR("error", r->detail), F_INT("ms", clock_now().boot_ms - t->started_ms)),
-              7);
+    if (level >= log_get_level())
+        log_write(level, good ? "packet call" : "packet call failed",
+                  log_fields_(F_STR("method", t->method), F_STR("path", path), F_STR("fate", fates[r->fate]),
+                              F_INT("status", r->status), F_STR("requestID", r->request_id),
+                              F_STR("error", r->detail), F_INT("ms", clock_now().boot_ms - t->started_ms)),
+                  7);
+    free(path);
 }
 
 static void recycle(struct http *http, CURL *easy)
@@ -58,13 +61,56 @@ static void recycle(struct http *http, CURL *easy)
         curl_easy_cleanup(easy);
 }
 
+static void end_timer(struct http *http, struct transfer *t)
+{
+    if (t->timer != -1)
+        zloop_timer_end(http->loop, t->timer);
+    t->timer = -1;
+}
+
 static void finish(struct http *http, struct transfer *t, CURLcode code)
 {
     struct gateway_result result = transfer_result(t, code);
 
+    end_timer(http, t);
+
     log_result(http, t, &result);
     http->done(http->ctx, &result);
     recycle(http, transfer_free(t));
+}
+
+/* The total time is over. Not libcurl's own CURLOPT_TIMEOUT: when it sends a request again it starts that one
+ * anew (7.88, MSTATE_CONNECT), and a call would outlive what the core was promised. Taking the handle out
+ * closes its connection. */
+static int on_total_over(zloop_t *loop, int timer, void *arg)
+{
+    struct http *http = arg;
+    struct transfer *t = TAILQ_FIRST(&http->running);
+
+    (void)loop;
+    while (t && t->timer != timer)
+        t = TAILQ_NEXT(t, link);
+    if (!t) /* ended in this very turn of the loop, which fires what was due all the same */
+        return 0;
+    t->timer = -1;
+    snprintf(t->error, sizeof t->error, "no whole answer within %ld ms", http->options->limits.total_ms);
+    TAILQ_REMOVE(&http->running, t, link);
+    curl_multi_remove_handle(http->multi, t->easy);
+    finish(http, t, CURLE_OPERATION_TIMEDOUT);
+    return 0;
+}
+
+static int on_timeout_wanted(CURLM *multi, long ms, void *arg);
+
+/* Back into libcurl's hands. on_timeout_wanted() comes from in here and makes it start. */
+static void run(struct http *http, struct transfer *t)
+{
+    if (curl_multi_add_handle(http->multi, t->easy) == CURLM_OK) {
+        TAILQ_INSERT_TAIL(&http->running, t, link);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&http->refused, t, link);
+    on_timeout_wanted(http->multi, 0, http);
 }
 
 /* Hands over what has ended. The receiver may start new requests meanwhile. */
@@ -82,7 +128,10 @@ static void reap(struct http *http)
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         curl_multi_remove_handle(http->multi, t->easy);
         TAILQ_REMOVE(&http->running, t, link);
-        finish(http, t, code);
+        if (transfer_again(t))
+            run(http, t);
+        else
+            finish(http, t, code);
     }
     while ((t = TAILQ_FIRST(&http->refused))) {
         TAILQ_REMOVE(&http->refused, t, link);
@@ -162,8 +211,10 @@ struct http *http_new(zloop_t *loop, const struct gateway_options *options, http
     http->timer = -1;
     TAILQ_INIT(&http->running);
     TAILQ_INIT(&http->refused);
+    http->sockets = sockets_new();
     http->multi = curl_multi_init();
     if (!http->multi) {
+        sockets_free(http->sockets);
         free(http);
         return NULL;
     }
@@ -184,16 +235,19 @@ void http_free(struct http *http)
         return;
     while ((t = TAILQ_FIRST(&http->running))) {
         TAILQ_REMOVE(&http->running, t, link);
+        end_timer(http, t);
         curl_multi_remove_handle(http->multi, t->easy);
         curl_easy_cleanup(transfer_free(t));
     }
     while ((t = TAILQ_FIRST(&http->refused))) {
         TAILQ_REMOVE(&http->refused, t, link);
+        end_timer(http, t);
         curl_easy_cleanup(transfer_free(t));
     }
     while (http->n_spare)
         curl_easy_cleanup(http->spare[--http->n_spare]);
     curl_multi_cleanup(http->multi);
+    sockets_free(http->sockets);
     free(http);
 }
 
@@ -205,15 +259,11 @@ void http_start(struct http *http, const struct gateway_request *request)
         log_error("libcurl has no memory for a request", F_INT("request", request->id));
         exit(EXIT_MEMORY);
     }
-    struct transfer *t = transfer_new(easy, http->options, request);
+    struct transfer *t = transfer_new(easy, http->options, http->sockets, request);
 
     http->started++;
-    if (curl_multi_add_handle(http->multi, easy) == CURLM_OK) {
-        TAILQ_INSERT_TAIL(&http->running, t, link);
-        return;
-    }
-    TAILQ_INSERT_TAIL(&http->refused, t, link);
-    on_timeout_wanted(http->multi, 0, http);
+    t->timer = zloop_timer(http->loop, (size_t)http->options->limits.total_ms, 1, on_total_over, http);
+    run(http, t);
 }
 
 void http_fence_mutations(struct http *http)

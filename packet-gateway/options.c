@@ -105,7 +105,7 @@ int options_read(struct gateway_options *options, char *error, size_t size)
     const char *url = proc_option("packet-url");
     double burst = DEFAULT_PACKET_BURST, parallel = DEFAULT_PACKET_PARALLEL;
 
-    *options = (struct gateway_options){.rate = DEFAULT_PACKET_RATE};
+    *options = (struct gateway_options){.rate = DEFAULT_PACKET_RATE, .limits = DEFAULT_LIMITS};
     options->ca_file = proc_option("packet-ca-file");
     options->consumer = proc_option("packet-consumer-token");
     if (options_read_url(options, *url ? url : DEFAULT_PACKET_URL, error, size) ||

@@ -4,12 +4,26 @@
 #define PACKET_GATEWAY_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/contract.h"
 
 /* ---- defaults of the options: nowhere else */
 #define DEFAULT_PACKET_URL      "https://api.equinix.com/metal/v1"
 #define DEFAULT_PACKET_RATE     200.0 /* calls each second and credential: more than 80 creates a second need */
 #define DEFAULT_PACKET_BURST    40
 #define DEFAULT_PACKET_PARALLEL 32
+
+/* How long one request to Packet may take (packet 4.4, C-9). No flags: these are not a matter of taste. */
+struct gateway_limits {
+    long connect_ms;   /* name, TCP and TLS */
+    long total_ms;     /* from the moment the core asks for it to its end, a second try on a fresh connection
+                          included */
+    long slow_seconds; /* not a byte for so long: ended */
+};
+
+#define DEFAULT_LIMITS                                                                                       \
+    ((struct gateway_limits){.connect_ms = 10000, .total_ms = PACKET_CALL_MS, .slow_seconds = 15})
 
 struct gateway_options {
     char *origin;         /* "https://host:port" */
@@ -20,6 +34,7 @@ struct gateway_options {
     const char *consumer; /* X-Consumer-Token, "": not sent (packet C-4) */
     double rate;          /* 0: no limit of our own */
     unsigned burst, parallel;
+    struct gateway_limits limits;
 };
 
 /* Reads proc_option()s. Returns 0; or -1 with a sentence in error (size bytes). Free in both cases. */

@@ -171,7 +171,8 @@ static void test_seam_the_shell_uses_the_modules_header_names(void **state)
     static const char trace[] = "trace-id: abc\r\n", other[] = "X-Request-Id: def\r\n";
 
     rig_search(rig, .key = NULL);
-    struct transfer *t = transfer_new(curl_easy_init(), &options, rig_expect(rig, "GET", KEYS));
+    struct sockets *sockets = sockets_new();
+    struct transfer *t = transfer_new(curl_easy_init(), &options, sockets, rig_expect(rig, "GET", KEYS));
 
     assert_string_equal(t->fields->data, "Authorization: Bearer " RIG_TOKEN);
     assert_string_equal(t->fields->next->data, "Accept: application/json");
@@ -181,6 +182,7 @@ static void test_seam_the_shell_uses_the_modules_header_names(void **state)
     headers_read(&t->headers, "X-RateLimit-Remaining: 0\r\n", 26, 0);
     assert_int_equal(t->headers.limit_remaining, -1);
     curl_easy_cleanup(transfer_free(t));
+    sockets_free(sockets);
     rig_free(rig);
 }
 

@@ -83,7 +83,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 # ---- what people type --------------------------------------------------------------------------------------------------
-.PHONY: all build help setup start-provider-packet demo check check-format check-style check-warnings check-static \
+.PHONY: all build help setup start-provider-packet demo check check-format check-style check-checklist check-warnings check-static \
         check-generated generate test test-unit test-openapi test-world test-e2e test-san fuzz soak bench realkube format install clean \
         programs tests compile_commands.json
 .DEFAULT_GOAL := build
@@ -221,12 +221,14 @@ $(foreach t,$(notdir $(FUZZERS)),$(eval $(call fuzz_rules,$(t))))
 # ---- checks --------------------------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-check: check-format check-style check-generated check-warnings check-static ## format, style rules, warnings (gcc and clang), static analysis
+check: check-format check-style check-checklist check-generated check-warnings check-static ## format, style rules, warnings (gcc and clang), static analysis
 
 check-format:
 	@clang-format --dry-run -Werror $(C_FILES)
 check-style:
 	@tests/tools/check-style
+check-checklist: ## each item of the Packet contract has a test
+	@tests/tools/checklist >/dev/null
 check-warnings:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=gcc B=build/check-gcc programs tests
 	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=clang B=build/check-clang programs tests
@@ -269,6 +271,7 @@ endif
 test-unit: ## cmocka programs (T=name for one)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) programs tests
 	@tests/tools/run-unit $(B) $(T)
+	$(if $(T),,@tests/tools/checklist $(B))
 test-openapi: ## the Packet simulator against its OpenAPI document and a public client
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(B)/tests/sim-packet-api
 	@tests/openapi/run $(B)

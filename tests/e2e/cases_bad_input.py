@@ -71,7 +71,7 @@ def secret_field(t: T, field: str) -> None:
     heals(t, s)
 
 
-@case(gardener=(76,))
+@case(gardener=(76,), packet=("C-5",))
 def secret_empty_or_malformed(t: T) -> None:
     """An empty token, a project id that is no UUID, control characters in the token: ERR_CONFIGURATION_PROBLEM, nothing sent."""
     t.start()
@@ -85,7 +85,7 @@ def secret_empty_or_malformed(t: T) -> None:
     t.barrier()
 
 
-@case(gardener=(35,))
+@case(gardener=(35,), packet=("C-5",))
 def secret_with_whitespace(t: T) -> None:
     """Blanks and newlines around both values do no harm."""
     t.start()
@@ -96,7 +96,7 @@ def secret_with_whitespace(t: T) -> None:
     t.check_never(s, "Error")
 
 
-@case(gardener=(20, 24))
+@case(gardener=(20, 24), packet=("C-33",))
 def wrong_token(t: T) -> None:
     """401: ERR_INFRA_UNAUTHENTICATED; heals when the Secret holds a good token."""
     t.start()
@@ -107,7 +107,7 @@ def wrong_token(t: T) -> None:
     heals(t, s)
 
 
-@case(gardener=(76,))
+@case(gardener=(76,), packet=("C-38",))
 def unknown_project(t: T) -> None:
     """404 of the project: ERR_INFRA_UNAUTHORIZED, the text names the project; heals when the Secret does."""
     t.start()
@@ -119,7 +119,7 @@ def unknown_project(t: T) -> None:
     heals(t, s)
 
 
-@case(gardener=(39,))
+@case(gardener=(39,), packet=("C-40",))
 def api_down(t: T) -> None:
     """Nobody listens at the API: Error without a final code, then Succeeded by itself when it is back; one key."""
     t.start()
@@ -162,7 +162,7 @@ def api_answers_500_for_long(t: T) -> None:
     heals(t, s)
 
 
-@case(gardener=(30,))
+@case(gardener=(30,), packet=("C-20", "S-22"))
 def create_answers_500_after_commit(t: T) -> None:
     """The create is carried out but answers 500, or nothing: the key is found and adopted, never posted twice."""
     t.start(packet={"flags": ("--dup-check=off",)})
@@ -174,7 +174,7 @@ def create_answers_500_after_commit(t: T) -> None:
     t.equal(t.packet.calls().count("POST project-keys"), len(shoots), "number of POSTs")
 
 
-@case(gardener=(39,))
+@case(gardener=(39,), packet=("C-34", "S-26"))
 def api_answers_429(t: T) -> None:
     """429 with Retry-After: waited for; no Error is shown at the first one, never a final code; one key."""
     t.start()

@@ -50,7 +50,7 @@ def create(t: T) -> None:
     t.check("observedGeneration" not in processing["status"], "Processing wrote observedGeneration")
 
 
-@case(gardener=(12, 42))
+@case(gardener=(12, 42), packet=("C-26",))
 def delete(t: T) -> None:
     """Confirmation and DELETE: key gone, the three steps of gardener 2.6 in their order, object gone."""
     t.start()
@@ -85,7 +85,7 @@ def delete_keeps_foreign_finalizer(t: T) -> None:
     s.wait_gone()
 
 
-@case(gardener=(43,))
+@case(gardener=(43,), packet=("C-27",))
 def delete_when_key_is_gone(t: T) -> None:
     """A key that somebody removed already counts as deleted."""
     t.start()
@@ -97,7 +97,7 @@ def delete_when_key_is_gone(t: T) -> None:
     t.check_never(s, "Error")
 
 
-@case(gardener=(34,))
+@case(gardener=(34,), packet=("C-24",))
 def rotate_key(t: T) -> None:
     """A new key with the annotation: the same id, the new material, the old material gone."""
     t.start()

@@ -1,6 +1,6 @@
 /* tests/unit/test_packet_sim.c -- the faithful defaults of the Packet simulator, one test for each item S-1
- * to S-20. Owns nothing beyond the fixture. Drives the core directly; the shell's part is checked by the
- * server's users. */
+ * to S-12; S-13 to S-20 are in test_packet_sim_lists.c. Owns nothing beyond the fixture. Drives the core
+ * directly; what the wire adds is in test_packet_sim_server*.c. */
 #include "tests/unit/test_packet_sim.h"
 
 static void test_S_01_prefix_in_paths_and_hrefs(void **state)

@@ -19,6 +19,8 @@
 #define OPEN_KEPT_MS       (1000 * (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)) /* an unknown POST is remembered */
 #define CREDENTIAL_KEPT_MS 600000 /* pause and rate of an unused credential; its token is wiped at once */
 #define TRIES_MAX          3      /* of a call that may be repeated, the first one counted */
+#define TRIES_SOON_MAX     6      /* while its question is younger than ... */
+#define TRIES_SOON_MS      15000  /* ... this: one call in five may fail, and no object shows an Error */
 #define GRANT_CALLS        2.0    /* calls an average job needs, reserved at admission (design 12.6) */
 #define RATE_FLOOR         0.5    /* calls each second that 429s may push us down to */
 #define LIST_KEYS_MAX      256u   /* keys of one list that concern one object */

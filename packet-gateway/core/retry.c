@@ -28,15 +28,25 @@ int64_t retry_delay_ms(struct gateway_core *core, unsigned tries)
     return base / 2 + (int64_t)((double)base / 2 * random_unit(core));
 }
 
+/* Answers that come at once are worth more tries than those that take their 30 s: those would keep a worker
+ * for minutes. */
+static bool tries_left(const struct gateway_core *core, const struct call *call)
+{
+    bool soon = core->now.boot_ms - TAILQ_FIRST(&call->tasks)->asked_ms < TRIES_SOON_MS;
+
+    return call->tries < (soon ? TRIES_SOON_MAX : TRIES_MAX);
+}
+
 bool retry_call(struct gateway_core *core, struct call *call, enum answer_class class)
 {
-    if (TAILQ_FIRST(&call->tasks)->orphan || call->tries >= TRIES_MAX) /* a list has no orphans */
+    if (TAILQ_FIRST(&call->tasks)->orphan) /* a list has no orphans */
         return false;
-    if (class == CLASS_LIMITED && budget_wait_ms(core, call->credential, call->lane) <= BUDGET_WAIT_MS) {
+    if (class == CLASS_LIMITED && call->tries < TRIES_MAX &&
+        budget_wait_ms(core, call->credential, call->lane) <= BUDGET_WAIT_MS) {
         call_repeat(core, call, 0); /* the pause holds it back */
         return true;
     }
-    if (!class_row(class)->repeat)
+    if (!class_row(class)->repeat || !tries_left(core, call))
         return false;
     int64_t delay = retry_delay_ms(core, call->tries);
 

@@ -190,7 +190,7 @@ static void test_C_32_a_balancers_404_is_no_absence(void **state)
         struct rig *rig = ready();
         uint64_t seq = rig_remove(rig, .id = RIG_ID);
 
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 6; i++) {
             if (i)
                 rig_next(rig);
             rig_expect(rig, "DELETE", ITEM);
@@ -230,12 +230,31 @@ static void test_C_10_after_the_last_repeat_the_outcome_is_unknown(void **state)
     struct rig *rig = ready();
     uint64_t seq = rig_update(rig, .id = RIG_ID, .key = RIG_KEY);
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         if (i)
             rig_next(rig);
         rig_result(rig, rig_fate(FATE_LOST));
     }
     rig_reply(rig, seq, OUTCOME_UNKNOWN);
+    rig_no_request(rig);
+    rig_free(rig);
+}
+
+/* 30 s each: six of them would keep a worker for three minutes. */
+static void test_C_9_slow_failures_are_repeated_less_often(void **state)
+{
+    (void)state;
+    struct rig *rig = ready();
+    uint64_t seq = rig_search(rig, .key = RIG_KEY);
+
+    for (int i = 0; i < 3; i++) {
+        if (i)
+            rig_next(rig);
+        rig_no_reply(rig, seq);
+        rig_wait(rig, PACKET_CALL_MS);
+        rig_result(rig, rig_fate(FATE_LOST));
+    }
+    rig_reply(rig, seq, OUTCOME_TRANSIENT);
     rig_no_request(rig);
     rig_free(rig);
 }
@@ -246,7 +265,7 @@ static void test_never_sent_stays_transient(void **state)
     struct rig *rig = ready();
     uint64_t seq = rig_remove(rig, .id = RIG_ID);
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         if (i)
             rig_next(rig);
         rig_result(rig, rig_fate(FATE_NOT_SENT));
@@ -289,7 +308,7 @@ static void test_put_answered_for_another_key_is_no_success(void **state)
     struct rig *rig = ready();
     uint64_t seq = rig_update(rig, .id = RIG_ID, .relabel = true);
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         if (i)
             rig_next(rig);
         rig_answer(rig, 200, "{\"id\":\"" RIG_ID2 "\"}");
@@ -325,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_C_32_a_balancers_404_is_no_absence),
         cmocka_unit_test(test_C_10_lost_deletes_and_puts_are_repeated),
         cmocka_unit_test(test_C_10_after_the_last_repeat_the_outcome_is_unknown),
+        cmocka_unit_test(test_C_9_slow_failures_are_repeated_less_often),
         cmocka_unit_test(test_never_sent_stays_transient),
         cmocka_unit_test(test_a_lost_delete_then_404_and_proof_is_gone),
         cmocka_unit_test(test_no_repeat_after_the_deadline),

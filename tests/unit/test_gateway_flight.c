@@ -334,7 +334,7 @@ static void test_a_list_that_fails_fails_for_all(void **state)
         unsigned tries;
     } rows[] = {
         {404, RIG_NOT_FOUND, OUTCOME_NO_PROJECT, 1},
-        {500, RIG_NOT_FOUND, OUTCOME_TRANSIENT, 3},
+        {500, RIG_NOT_FOUND, OUTCOME_TRANSIENT, 6},
         {200, "{\"ssh_keys\":[{}],\"meta\":{\"next\":{\"href\":\"/elsewhere\"}}}", OUTCOME_MISCONFIGURED, 1},
     };
 

@@ -48,7 +48,7 @@ static void lose_update(struct rig *rig)
 {
     uint64_t seq = rig_update(rig, .id = RIG_ID, .key = RIG_KEY);
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         if (i)
             rig_next(rig);
         rig_expect(rig, "PUT", ITEM);

@@ -174,6 +174,38 @@ static void refused_after_an_unknown_create_of_the_same_run_waits(void **state)
     driver_close(&d);
 }
 
+/* Of three questions one may have been a POST, or all: the gateway says whether any of them still floats.
+ * When an older gateway had sent the same material too, one key that is seen does not tell the fate of both.
+ */
+static void what_floats_of_this_run_is_the_gateways_word(void **state)
+{
+    static const char older[] = PROCESSING("Create") "," STATE(ATTEMPT(KEY_FP, "2026-08-21T17:55:00Z"));
+    struct driver d;
+    (void)state;
+
+    for (int row = 0; row < 3; row++) {
+        driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, row == 2 ? older : "");
+        answer_found(&d, begin(&d), OUTCOME_OK, "");
+        expect_patch(&d, PATCH_STATUS, NULL);
+        d.unsure = row == 1;
+        for (int i = 0; i < 2; i++) {
+            expect_create(&d);
+            answer_outcome(&d, OUTCOME_UNKNOWN, NULL);
+            driver_advance(&d, 400);
+            if (i == 0)
+                expect_patch(&d, PATCH_STATUS, NULL); /* written ahead */
+        }
+        expect_create(&d);
+        d.adopted = true;
+        answer_outcome(&d, OUTCOME_OK, ID_A);
+        expect_patch(&d, PATCH_STATUS, NULL);
+        json_t *kept = json_object_get(json_object_get(d.object, "status"), "state");
+        assert_int_equal(json_object_get(kept, "unsettled") != NULL, row != 0);
+        expect_done(&d, JOB_DONE);
+        driver_close(&d);
+    }
+}
+
 /* An Error after a create of unknown outcome leaves the attempt open. */
 static void an_error_does_not_close_an_open_attempt(void **state)
 {
@@ -330,6 +362,7 @@ int main(void)
         cmocka_unit_test(the_same_material_goes_on),
         cmocka_unit_test(refused_during_an_older_attempt_waits_and_then_counts),
         cmocka_unit_test(refused_after_an_unknown_create_of_the_same_run_waits),
+        cmocka_unit_test(what_floats_of_this_run_is_the_gateways_word),
         cmocka_unit_test(an_error_does_not_close_an_open_attempt),
         cmocka_unit_test(what_is_unsettled_delays_deletion_and_rotation_alone),
         cmocka_unit_test(what_is_unsettled_delays_other_material),

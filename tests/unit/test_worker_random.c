@@ -65,6 +65,7 @@ static void run(struct model *m)
     struct driver *d = &m->d;
 
     m->processing = false;
+    m->runs++;
     new_core(m);
     d->done = (struct msg_done){.result = JOB_AGAIN};
     d->next = d->n_sent;

@@ -28,6 +28,7 @@ struct late { /* a POST or PUT on its way */
     int material;
     int key; /* of a PUT, -1: a POST */
     int64_t at_ms;
+    unsigned run; /* that asked for it */
 };
 
 struct model {
@@ -38,6 +39,7 @@ struct model {
     unsigned n_keys;
     struct late late[LATE_MAX];
     unsigned n_late, faults; /* faults: percent of the answers */
+    unsigned runs;           /* each with a gateway of its own, which knows what of this run is on its way */
     uint64_t random, seed;
     bool processing; /* this run's Processing patch has been answered with 200 */
 };
@@ -180,8 +182,18 @@ static inline void answer_search(struct model *m, const struct msg_search *searc
 static inline void send_late(struct model *m, int material, int key)
 {
     if (m->n_late < LATE_MAX)
-        m->late[m->n_late++] = (struct late){
-            .material = material, .key = key, .at_ms = m->d.now.boot_ms + (int64_t)draw(m, 120000)};
+        m->late[m->n_late++] = (struct late){.material = material,
+                                             .key = key,
+                                             .at_ms = m->d.now.boot_ms + (int64_t)draw(m, 120000),
+                                             .run = m->runs};
+}
+
+static inline bool floats(const struct model *m)
+{
+    for (unsigned i = 0; i < m->n_late; i++)
+        if (m->late[i].run == m->runs)
+            return true;
+    return false;
 }
 
 static inline void answer_create(struct model *m, const struct msg_create *create)
@@ -193,6 +205,7 @@ static inline void answer_create(struct model *m, const struct msg_create *creat
 
     check_mutation(m, material);
     m->d.seq = create->seq;
+    m->d.unsure = floats(m);
     if (fault(m) && draw(m, 2) == 0) {
         answer_outcome(&m->d, not_sent[draw(m, 4)], NULL);
     } else if (there != NULL) {
@@ -220,6 +233,7 @@ static inline void answer_update(struct model *m, const struct msg_update *updat
     check_mutation(m, material);
     check(m, key == NULL || key->owner != OWNER_OTHER, "a foreign key is changed");
     m->d.seq = update->seq;
+    m->d.unsure = floats(m);
     if (key == NULL) {
         answer_outcome(&m->d, OUTCOME_GONE, NULL);
     } else if (material >= 0 && (find_material(m, material) != NULL || draw(m, 4) == 0)) {

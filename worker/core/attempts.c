@@ -192,12 +192,14 @@ bool attempts_may_send(const struct worker_core *core)
     return job->intent_ms != 0 && core->now.boot_ms < job->intent_ms + lifetime_ms && job->ahead >= job->open;
 }
 
+/* What this run asked for was sent by one gateway, since no worker outlives its own: that one knows what
+ * still floats of it. What an older gateway had sent is over when a key is seen and nothing else could have
+ * made it. */
 void attempts_took_effect(struct job *job, bool seen, bool unsure)
 {
     bool older = job->intent_before && !is_known(job, job->intent_before_s);
-    unsigned unknown = older + (job->open ? job->creates - 1 : 0);
 
-    job->unsure = unsure || unknown > seen;
+    job->unsure = unsure || (older && (!seen || job->open));
     job->open = false;
 }
 

@@ -11,9 +11,10 @@ from .procs import Failure
 from .provider import SANITIZER
 
 
-def call(method: str, received: int, answer: int | None, label: str = "a", status: int = 200, committed: bool = False) -> dict:
+def call(method: str, received: int, answer: int | None, label: str = "a", status: int = 200, committed: bool = False,
+         project: str = "p") -> dict:
     return {"method": method, "kind": "project-keys", "receivedMs": received, "answerMs": answer, "status": status,
-            "fate": "answer" if answer is not None else "hang", "committed": committed, "late": False,
+            "fate": "answer" if answer is not None else "hang", "committed": committed, "late": False, "projectId": project,
             "body": {"label": label} if method == "POST" else None}
 
 
@@ -27,13 +28,21 @@ def must_fail(t: T, what: str, action: Callable[[], object]) -> None:
 
 @case
 def proof_of_list_before_repeat(t: T) -> None:
-    """A POST repeated after a kill without a list sent since is found; with one it is not."""
+    """A POST repeated after an unknown outcome without a list sent since is found; with one it is not."""
     kills = [Kill(120, "packet-gateway", 1)]
     first, again = call("POST", 100, 150), call("POST", 300, 350, committed=True)
     too_early, good = call("GET", 110, 160), call("GET", 200, 250)
     must_fail(t, "a blind repeat", lambda: verify_list_before_repeat([first, again], kills))
     must_fail(t, "a list sent before the kill", lambda: verify_list_before_repeat([first, too_early, again], kills))
     t.equal(verify_list_before_repeat([first, good, again], kills), 1, "repeats")
+    must_fail(t, "a list of another project",
+              lambda: verify_list_before_repeat([first, call("GET", 200, 250, project="q"), again], kills))
+    must_fail(t, "a list sent before the answer", lambda: verify_list_before_repeat([first, too_early, again], []))
+    must_fail(t, "a cut off list",
+              lambda: verify_list_before_repeat([first, {**good, "fate": "truncate"}, again], kills))
+    hang, late = call("POST", 100, None), call("POST", 15_300, 15_350)
+    must_fail(t, "a list sent while the POST was open", lambda: verify_list_before_repeat([hang, good, late], []))
+    t.equal(verify_list_before_repeat([hang, call("GET", 15_200, 15_250), late], []), 1, "repeats after a time-out")
 
 
 @case

@@ -19,6 +19,7 @@ from .procs import Failure
 from .shoot import Shoot
 
 ROLES = ("packet-gateway", "worker", "watcher")
+SILENT_MS = 15_000                 # a call without a byte for so long is given up (packet-gateway/transfer.c)
 
 
 @dataclass
@@ -40,8 +41,9 @@ class Job:
 class Killer(threading.Thread):
     """Kills the roles in turn until told to stop; between two kills it waits for the tree to be whole again."""
 
-    def __init__(self, t: T, seed: int, pause: float) -> None:
+    def __init__(self, t: T, seed: int, pause: float, roles: tuple[str, ...] = ROLES) -> None:
         super().__init__(daemon=True)
+        self.roles = roles
         self.t, self.random, self.pause = t, random.Random(seed), pause
         self.kills: list[Kill] = []
         self.done = threading.Event()
@@ -51,7 +53,7 @@ class Killer(threading.Thread):
         try:
             turn = 0
             while not self.done.is_set():
-                if self.kill_one(ROLES[turn % len(ROLES)]):
+                if self.kill_one(self.roles[turn % len(self.roles)]):
                     turn += 1
                     self.done.wait(self.pause * (0.5 + self.random.random()))
                 else:
@@ -145,21 +147,31 @@ def verify_no_key_twice(ledger: list[dict], shoots: list[Shoot]) -> None:
         raise Failure(f"no create in the ledger for {missing[:5]}")
 
 
+def unknown_since(post: dict, kills: list[Kill]) -> int:
+    """When the outcome of this POST could be known to be unknown: its answer, or the death of the gateway before it."""
+    hang = post["fate"] == "hang"
+    end = post["receivedMs"] + SILENT_MS if hang else post["answerMs"] or post["receivedMs"]
+    deaths = [k.at_ms for k in kills if k.role == "packet-gateway" and post["receivedMs"] <= k.at_ms < end]
+    # The gateway measures from the sending, which comes a little before the arrival.
+    return max(deaths) if deaths else end - (1000 if hang else 0)
+
+
 def verify_list_before_repeat(ledger: list[dict], kills: list[Kill]) -> int:
-    """A POST after one whose outcome was lost comes only after a complete list that was sent since. Returns the repeats."""
-    lost_at = sorted(k.at_ms for k in kills)
+    """A POST after another one comes only after a complete list of its project that was sent once the other's outcome was
+    unknown. Returns the repeats."""
     posts: dict[str, list[dict]] = {}
+    lists: dict[str, list[dict]] = {}
     for e in ledger:
         if e["method"] == "POST":
             posts.setdefault(e["body"]["label"], []).append(e)
+        elif e["method"] == "GET" and e["kind"] == "project-keys" and e["status"] == 200 and e["fate"] == "answer":
+            lists.setdefault(e["projectId"], []).append(e)
     repeats = 0
     for label, tries in posts.items():
         for before, again in zip(tries, tries[1:]):
             repeats += 1
-            unknown = [k for k in lost_at if before["receivedMs"] <= k < (before["answerMs"] or 2**62)]
-            since = max([before["receivedMs"], *unknown])
-            listed = [e for e in ledger if e["method"] == "GET" and e["kind"] == "project-keys" and e["status"] == 200
-                      and e["fate"] == "answer" and e["receivedMs"] >= since and e["answerMs"] <= again["receivedMs"]]
-            if not listed:
+            since = unknown_since(before, kills)
+            if not any(e["receivedMs"] >= since and e["answerMs"] <= again["receivedMs"]
+                       for e in lists.get(again["projectId"], [])):
                 raise Failure(f"{label}: posted again at {again['receivedMs']} without a list since {since}")
     return repeats

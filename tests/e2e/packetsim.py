@@ -49,10 +49,11 @@ class PacketSim:
     def configure(self, **switches: Any) -> None:
         self.admin("POST", "config", switches)
 
-    def fault(self, fault: dict | str, count: int = -1, skip: int = 0, **match: str) -> None:
+    def fault(self, fault: dict | str, count: int = -1, skip: int = 0, percent: int = 100, **match: str) -> None:
         """Adds a fault rule for requests that match (method, path, kind, token); fault is a preset's name or its members."""
         members = {"preset": fault} if isinstance(fault, str) else fault
-        self.admin("POST", "faults", {"match": match, "count": count, "skip": skip, "fault": members})
+        self.admin("POST", "faults",
+                   {"match": match, "count": count, "skip": skip, "percent": percent, "fault": members})
 
     def clear_faults(self) -> None:
         self.admin("DELETE", "faults")
@@ -64,10 +65,15 @@ class PacketSim:
     def resume(self) -> None:
         self.configure(sunset="off")
 
-    def add_token(self, kind: str = "user") -> str:
+    def add_token(self, kind: str = "user", project: str | None = None) -> str:
         token = "token-" + secrets.token_hex(12)
-        self.admin("POST", "tokens", {"token": token, "kind": kind})
+        self.admin("POST", "tokens", {"token": token, "kind": kind, **({"project": project} if project else {})})
         return token
+
+    def add_project(self) -> str:
+        project = str(uuid.uuid4())
+        self.admin("POST", "projects", {"id": project})
+        return project
 
     def keys(self) -> list[dict]:
         """The keys that exist now, whatever lists would show."""

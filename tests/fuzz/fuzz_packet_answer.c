@@ -1,7 +1,9 @@
-/* tests/fuzz/fuzz_packet_answer.c -- any answer of the Packet API, header lines and body, to a search, a
- * create and a removal: never a crash, never a request outside the project and id at hand, never two POSTs
- * for one question, and every question ends. */
+/* tests/fuzz/fuzz_packet_answer.c -- any answers of the Packet API, header lines and body, to a search, a
+ * create, an update and a removal, each alone and one after the other: never a crash, never a request outside
+ * the project and id at hand, never the token in a message, never a POST without a list that was answered,
+ * never two of them for one question unless the first was refused for its rate. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +19,23 @@
 #define TOKEN               "tokentokentoken"
 #define WATCHER_INCARNATION 5u
 #define WORKER_INCARNATION  11u
-#define STEPS_MAX           40
+#define STEPS_MAX           60
+#define RECORD_END          0x1e /* between the answers of an input; the last one is given over and over */
+#define KEY2                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct scene {
     struct gateway_core *core;
     struct instant now;
+    const uint8_t *data, *end; /* answers that are left */
     uint64_t request;
-    bool asked; /* a request waits for its answer */
-    unsigned posts, answers;
+    bool asked;       /* a request waits for its answer */
+    char method[8];   /* of that request */
+    bool listed;      /* the latest list was answered */
+    unsigned posts;   /* of this question */
+    unsigned limited; /* of them answered with 429 */
+    unsigned answers;
 };
 
 static void must(bool holds)
@@ -43,7 +52,11 @@ static void on_request(void *ctx, const struct gateway_request *r)
     must(strlen(r->path) < 4096);
     for (const char *c = r->path; *c; c++)
         must((unsigned char)*c > 0x20 && (unsigned char)*c < 0x7f);
-    s->posts += strcmp(r->method, "POST") == 0;
+    snprintf(s->method, sizeof s->method, "%s", r->method);
+    if (strcmp(r->method, "POST") == 0) {
+        must(s->listed);
+        must(++s->posts <= 1 + s->limited);
+    }
     s->request = r->id;
     s->asked = true;
 }
@@ -87,7 +100,7 @@ static void grant(struct scene *s)
     pack_close(&ids);
 }
 
-/* The input is: one byte for the status, one for flags, header lines up to an empty line, the body. */
+/* An answer is: one byte for the status, one for flags, header lines up to an empty line, the body. */
 static struct gateway_result result_of(const uint8_t *data, size_t size, struct headers *headers, char **copy)
 {
     static const int statuses[] = {200, 201, 204, 301, 401, 403, 404, 422, 429, 500, 503, 202};
@@ -120,49 +133,74 @@ static struct gateway_result result_of(const uint8_t *data, size_t size, struct 
     };
 }
 
-/* Answers every request with the result until the question is answered. */
-static void play(struct scene *s, struct gateway_result result)
+/* The next answer, or the last one again. */
+static void answer(struct scene *s)
+{
+    const uint8_t *at = s->data, *end = memchr(at, RECORD_END, (size_t)(s->end - at));
+    struct headers headers;
+    char *body;
+    struct gateway_result result = result_of(at, (size_t)((end ? end : s->end) - at), &headers, &body);
+
+    if (end)
+        s->data = end + 1;
+    if (strcmp(s->method, "GET") == 0)
+        s->listed = result.fate == FATE_ANSWERED && result.status == 200;
+    else if (strcmp(s->method, "POST") == 0)
+        s->limited += result.fate == FATE_ANSWERED && result.status == 429;
+    result.id = s->request;
+    s->asked = false;
+    gateway_core_result(s->core, &result, s->now);
+    free(body);
+}
+
+/* Answers every request until the question is answered. */
+static void play(struct scene *s, enum msg_id id, union msg_body question)
 {
     unsigned before = s->answers;
 
-    s->posts = 0;
+    s->posts = s->limited = 0;
+    tell(s, WORKER, WORKER_INCARNATION, id, question);
     for (int i = 0; i < STEPS_MAX && s->answers == before; i++) {
         if (s->asked) {
-            result.id = s->request;
-            s->asked = false;
-            gateway_core_result(s->core, &result, s->now);
-        } else {
-            s->now.boot_ms = gateway_core_next_ms(s->core);
-            must(s->now.boot_ms != INT64_MAX);
-            gateway_core_tick(s->core, s->now);
+            answer(s);
+            continue;
         }
-        must(s->posts <= 3); /* more than one only after 429 */
+        s->now.boot_ms = gateway_core_next_ms(s->core);
+        must(s->now.boot_ms != INT64_MAX);
+        gateway_core_tick(s->core, s->now);
     }
+}
+
+/* The questions from `first` on, `n` of them, to one gateway. */
+static void scene(const uint8_t *data, size_t size, size_t first, size_t n)
+{
+    struct scene s = {.now = {.boot_ms = 1000, .wall_ms = 1700000000000}, .data = data, .end = data + size};
+    struct gateway_config config = {.seed = 1, .base_path = "/metal/v1", .burst = 10};
+    struct gateway_ops ops = {.ctx = &s, .send = on_send, .request = on_request};
+    const union msg_body questions[] = {
+        {.search = {.handle = 1, .seq = 1, .key = span_of(KEY)}},
+        {.create = {.handle = 1, .seq = 2, .key = span_of(KEY), .shoot_uid = span_of("uid")}},
+        {.update = {.handle = 1,
+                    .seq = 3,
+                    .id = span_of(ID),
+                    .key = span_of(KEY2),
+                    .relabel = true,
+                    .retag = true}},
+        {.remove = {.handle = 1, .seq = 4, .id = span_of(ID)}},
+    };
+    const enum msg_id ids[] = {MSG_SEARCH, MSG_CREATE, MSG_UPDATE, MSG_REMOVE};
+
+    s.core = gateway_core_new(&config, &ops, s.now);
+    grant(&s);
+    for (size_t i = first; i < first + n; i++)
+        play(&s, ids[i], questions[i]);
+    gateway_core_free(s.core);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct scene s = {.now = {.boot_ms = 1000, .wall_ms = 1700000000000}};
-    struct gateway_config config = {.seed = 1, .base_path = "/metal/v1", .burst = 10};
-    struct gateway_ops ops = {.ctx = &s, .send = on_send, .request = on_request};
-    struct headers headers;
-    char *body;
-    struct gateway_result result = result_of(data, size, &headers, &body);
-    const union msg_body questions[] = {
-        {.search = {.handle = 1, .seq = 1, .key = span_of(KEY)}},
-        {.create = {.handle = 1, .seq = 2, .key = span_of(KEY)}},
-        {.remove = {.handle = 1, .seq = 3, .id = span_of(ID)}},
-    };
-    const enum msg_id ids[] = {MSG_SEARCH, MSG_CREATE, MSG_REMOVE};
-
-    for (size_t i = 0; i < 3; i++) {
-        s.core = gateway_core_new(&config, &ops, s.now);
-        s.asked = false;
-        grant(&s);
-        tell(&s, WORKER, WORKER_INCARNATION, ids[i], questions[i]);
-        play(&s, result);
-        gateway_core_free(s.core);
-    }
-    free(body);
+    for (size_t i = 0; i < 4; i++)
+        scene(data, size, i, 1);
+    scene(data, size, 0, 4);
     return 0;
 }

@@ -73,8 +73,11 @@ void change_acted(struct gateway_core *core, struct task *task, const struct ans
 void change_listed(struct gateway_core *core, struct task *task, const struct answer *answer)
 {
     (void)answer;
-    if (!task->list.watched_there && task->list.watched_until_ms > core->now.boot_ms) {
-        task_refuse(core, task, OUTCOME_LATER, task->list.watched_until_ms - core->now.boot_ms);
+    if (!task->list.watched_there && task->list.watched_until_ms) {
+        int64_t rest = task->list.watched_until_ms - core->now.boot_ms;
+
+        /* None is left when the list was slow; it is no proof all the same. */
+        task_refuse(core, task, OUTCOME_LATER, rest > 0 ? rest : PAUSE_FIRST_MS);
         return;
     }
     if (!task->list.watched_there) {

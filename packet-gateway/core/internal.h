@@ -9,7 +9,7 @@
 #include "packet-gateway/core/answer.h"
 
 /* ---- limits and times of the gateway: each number once ---- */
-#define GRACE_MS           10000  /* a 201 or 204 of ours outweighs a list this long (packet C-28) */
+#define GRACE_MS           10000  /* a 201 or 204 of ours outweighs lists asked for so soon (packet C-28) */
 #define EVIDENCE_MS        5000   /* a list older than this is no reason to POST (design 5) */
 #define BUDGET_WAIT_MS     2000   /* longer waits are spent in the watcher's queue (design 12.6) */
 #define LOCK_WAIT_MS       5000   /* so is a longer wait for somebody else's mutation */
@@ -233,9 +233,10 @@ void place_made(struct gateway_core *core, struct place *place, const char *id,
                 const struct material *material, const char *created);
 void place_changed(struct place *place, const char *id, const struct material *material);
 void place_gone(struct gateway_core *core, struct place *place, const char *id);
-/* The trace still outweighs a list (packet C-28). */
-bool trace_counts(const struct gateway_core *core, const struct trace *trace);
-bool place_is_gone(const struct gateway_core *core, const struct place *place, const char *id);
+/* The trace outweighs a list that was asked for then, however late it came (packet C-28). */
+bool trace_counts(const struct trace *trace, int64_t asked_ms);
+/* Deleted by us, says a trace that outweighs such a list. */
+bool place_is_gone(const struct place *place, const char *id, int64_t asked_ms);
 /* A mutation was sent whose end is not known; it may take effect until it has settled (design 12.2). */
 void place_floats(struct gateway_core *core, struct place *place);
 /* A list has shown what one of them did. */

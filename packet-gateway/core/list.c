@@ -57,7 +57,7 @@ static void take_key(struct gateway_core *core, struct task *task, const struct 
     const struct grant *grant = task->grant;
     struct found_key key;
 
-    if (place_is_gone(core, task->place, seen->id))
+    if (place_is_gone(task->place, seen->id, task->list.sent_ms))
         return;
     if (strcmp(seen->id, task->id) == 0)
         task->list.watched_there = true;
@@ -79,7 +79,7 @@ static void take_key(struct gateway_core *core, struct task *task, const struct 
 }
 
 /* A key we hold a 201 for is there, whatever the list says (packet C-28). */
-static void add_made(struct gateway_core *core, struct task *task)
+static void add_made(struct task *task)
 {
     const struct trace *t;
 
@@ -87,7 +87,7 @@ static void add_made(struct gateway_core *core, struct task *task)
     {
         struct found_key key = {.readable = true, .label = true, .owner = OWNER_US};
 
-        if (t->gone || !trace_counts(core, t))
+        if (t->gone || !trace_counts(t, task->list.sent_ms))
             continue;
         memcpy(key.id, t->id, sizeof key.id);
         memcpy(key.created, t->created, sizeof key.created);
@@ -114,11 +114,11 @@ static int in_order(const void *a_, const void *b_)
     return strcmp(a->id, b->id);
 }
 
-static void complete(struct gateway_core *core, struct task *task)
+static void complete(struct task *task)
 {
     struct list *list = &task->list;
 
-    add_made(core, task);
+    add_made(task);
     if (list->n)
         qsort(list->keys, list->n, sizeof *list->keys, in_order);
     for (unsigned i = 0; i < list->n; i++) {
@@ -202,7 +202,7 @@ void list_answer(struct gateway_core *core, struct call *call, const struct answ
     while (!goes_on && (t = TAILQ_FIRST(&call->tasks))) {
         call_abandon(core, t);
         if (class == CLASS_OK) {
-            complete(core, t);
+            complete(t);
             task_listed(core, t, answer);
         } else {
             fail(core, t, answer, class);

@@ -127,16 +127,16 @@ void place_gone(struct gateway_core *core, struct place *place, const char *id)
     trace_new(core, place, id)->gone = true;
 }
 
-bool trace_counts(const struct gateway_core *core, const struct trace *trace)
+bool trace_counts(const struct trace *trace, int64_t asked_ms)
 {
-    return core->now.boot_ms - trace->at_ms < GRACE_MS;
+    return asked_ms - trace->at_ms < GRACE_MS;
 }
 
-bool place_is_gone(const struct gateway_core *core, const struct place *place, const char *id)
+bool place_is_gone(const struct place *place, const char *id, int64_t asked_ms)
 {
     const struct trace *t = trace_find(place, id);
 
-    return t && t->gone && trace_counts(core, t);
+    return t && t->gone && trace_counts(t, asked_ms);
 }
 
 void place_floats(struct gateway_core *core, struct place *place)
@@ -205,7 +205,7 @@ static bool remembers(const struct gateway_core *core, const struct place *p)
         return true;
     const struct trace *newest = LIST_FIRST(&p->traces);
 
-    return newest && trace_counts(core, newest);
+    return newest && trace_counts(newest, core->now.boot_ms);
 }
 
 static void place_free(struct gateway_core *core, struct place *p)

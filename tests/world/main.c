@@ -40,6 +40,7 @@ static void draw_plan(struct world *world)
                                 .kube_fault = one_of(rng, 0, 20, 80),
                                 .kube_twice = one_of(rng, 0, 20, 60),
                                 .packet_fault = one_of(rng, 0, 60, 250),
+                                .packet_slow = one_of(rng, 0, 20, 200),
                                 .slow_frame = one_of(rng, 0, 5, 30),
                                 .kill_every_ms = one_of(rng, 0, 1000, 4000),
                                 .stop_every_ms = one_of(rng, 0, 0, 5000),

@@ -9,6 +9,7 @@
 #include "tests/world/world.h"
 
 #define LATE_MS 120000
+#define SLOW_MS 15000 /* of an answer; a call may take twice as long */
 
 enum packet_link {
     LINK_OK,
@@ -21,7 +22,8 @@ enum packet_link {
     LINK_500_AFTER,
     LINK_TRUNCATED, /* done, but the body is cut off */
     LINK_HTML,      /* a balancer's page */
-    LINK_429
+    LINK_429,
+    LINK_SLOW /* done, the answer comes much later */
 };
 
 /* Watches what reaches the service: design 12 rule by rule, where the ledger can show it. */
@@ -92,6 +94,7 @@ static bool arrive_answer(struct world *world, struct event *event)
     if (result.status == 429)
         result.retry_after_ms = 2000;
     posts_answered(world, proc, &result);
+    reads_answered(world, proc, &result);
     world_trace(world, "packet -> gateway#%lu: %s %d", proc->incarnation,
                 result.fate == FATE_ANSWERED ? "answer" : "no answer", result.status);
     world->steps++;
@@ -119,6 +122,8 @@ static void answer_by_link(struct world *world, const struct event *event, const
     int64_t back = 10 + (int64_t)rng_below(&world->rng, 40);
     uint64_t life = event->life, id = event->a;
 
+    if (event->b == LINK_SLOW)
+        back += (int64_t)rng_below(&world->rng, SLOW_MS);
     switch ((enum packet_link)event->b) {
     case LINK_LOST_ANSWER: tell(world, life, id, FATE_LOST, 0, NULL, 0, false, back); return;
     case LINK_404_AFTER:
@@ -185,6 +190,8 @@ static enum packet_link draw_fate(struct world *world, bool once)
     static const enum packet_link fates[] = {
         LINK_NOT_SENT,   LINK_LOST_REQUEST, LINK_LOST_ANSWER, LINK_TWICE, LINK_404_AFTER,
         LINK_500_BEFORE, LINK_500_AFTER,    LINK_TRUNCATED,   LINK_HTML,  LINK_429};
+    if (!world->quiet && rng_chance(&world->rng, world->plan.packet_slow))
+        return LINK_SLOW;
     if (world->quiet || !rng_chance(&world->rng, world->plan.packet_fault))
         return LINK_OK;
     enum packet_link fate = fates[rng_below(&world->rng, sizeof fates / sizeof fates[0])];
@@ -199,6 +206,7 @@ void packet_request(struct world *world, struct proc *gateway, const struct gate
 
     world_trace(world, "gateway#%lu -> packet: %s %s", gateway->incarnation, request->method, request->path);
     posts_sent(world, gateway, request);
+    reads_sent(world, gateway, request);
     if (request->start_before <= world->now.boot_ms) {
         tell(world, life, request->id, FATE_FENCED, 0, NULL, 0, false, 0);
         return;

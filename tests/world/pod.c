@@ -55,7 +55,10 @@ static void worker_send(void *ctx, unsigned to, enum msg_id id, const void *body
 static void gateway_send(void *ctx, uint64_t to, enum msg_id id, const void *body,
                          const struct envelope *envelope)
 {
-    send_from(ctx, to == SUPERVISOR_INCARNATION ? SUPERVISOR : WATCHER, to, id, body, envelope);
+    struct proc *proc = ctx;
+
+    reads_told(proc->world, to, id, body, envelope);
+    send_from(proc, to == SUPERVISOR_INCARNATION ? SUPERVISOR : WATCHER, to, id, body, envelope);
 }
 
 static void gateway_request(void *ctx, const struct gateway_request *request)
@@ -243,6 +246,8 @@ static void tree_kill(void *ctx, int64_t pid, int signo)
 static void core_message(struct world *world, struct proc *proc, unsigned from_role, uint64_t from,
                          const struct message *m)
 {
+    if (proc->role == GATEWAY)
+        reads_asked(world, from, m);
     if (proc->role == WORKER)
         worker_core_message(proc->core, from_role, m, world->now);
     else if (proc->role == GATEWAY)

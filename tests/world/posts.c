@@ -1,6 +1,7 @@
 /* tests/world/posts.c -- watches the gateway's POSTs on the wire: after one whose outcome is unknown, also
- * because the gateway died meanwhile, none may follow for the same label before a list was asked for
- * (design 12.2, packet C-20). Called by packet.c. */
+ * because the gateway died meanwhile, none may follow for the same label before a whole list that was asked
+ * for later (design 12.2, packet C-20). None, and no PUT, may be sent again by the HTTP library (C-10).
+ * Called by packet.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,10 +27,8 @@ static bool listed_since(const struct world *world, unsigned object, uint64_t li
 
 void posts_sent(struct world *world, const struct proc *gateway, const struct gateway_request *request)
 {
-    if (strcmp(request->method, "GET") == 0) {
-        world->listed_at = world->now.boot_ms;
-        world->listed_life = gateway->life;
-    }
+    if (request->body && !request->once)
+        world_violation(world, "the HTTP library may send a %s twice", request->method);
     if (strcmp(request->method, "POST") != 0)
         return;
     unsigned object = object_of(world, request->body);

@@ -13,6 +13,7 @@
 #include "tests/sim/packet-api/core/packet_sim.h"
 
 #define WORLD_OBJECTS  20u
+#define WORLD_LISTS    1024u /* more requests than are sent while one is under way */
 #define WORLD_WORKERS  3u
 #define WORLD_PROCS    (2u + WORLD_WORKERS) /* watcher, packet-gateway, workers */
 #define WORLD_PEERS    (WORLD_PROCS + 1u)
@@ -90,7 +91,7 @@ struct tree;
 struct plan {
     bool ignore_operation;
     unsigned kube_fault, kube_twice;
-    unsigned packet_fault;
+    unsigned packet_fault, packet_slow;
     unsigned slow_frame;
     unsigned kill_every_ms; /* 0: nobody is killed */
     unsigned stop_every_ms; /* 0: nobody is stopped */
@@ -103,6 +104,17 @@ struct plan {
 struct wish {
     bool exists;
     unsigned key; /* index of the material; 0: no key */
+};
+
+/* A list on the wire. */
+struct list_seen {
+    uint64_t life, id, number;
+    int64_t at;
+};
+
+/* A question of a worker, and how many lists had been sent when it came. */
+struct search_seen {
+    uint64_t correlation, lists_sent;
 };
 
 struct world {
@@ -127,7 +139,10 @@ struct world {
     uint64_t post_life[WORLD_OBJECTS]; /* gateway that has a POST under way for the object, 0: none */
     uint64_t post_id[WORLD_OBJECTS];   /* and the request's number */
     int64_t unknown_at[WORLD_OBJECTS]; /* when its last POST ended without a valid answer, -1: it did not */
-    int64_t listed_at;                 /* when the last list was asked for, and by which gateway */
+    struct list_seen lists[WORLD_LISTS];
+    struct search_seen searches[WORLD_LISTS]; /* the last of each worker */
+    uint64_t lists_sent, list_at_hand;        /* number of the one just answered, 0: none came back whole */
+    int64_t listed_at; /* when the latest that came back whole was asked for, and by which gateway */
     uint64_t listed_life;
 
     unsigned n_objects;
@@ -191,6 +206,13 @@ void packet_request(struct world *world, struct proc *gateway, const struct gate
 void posts_sent(struct world *world, const struct proc *gateway, const struct gateway_request *request);
 struct gateway_result;
 void posts_answered(struct world *world, const struct proc *gateway, const struct gateway_result *result);
+
+/* reads.c: design 12.11, seen from both sides of the gateway: no question is answered from an earlier list */
+void reads_sent(struct world *world, const struct proc *gateway, const struct gateway_request *request);
+void reads_answered(struct world *world, const struct proc *gateway, const struct gateway_result *result);
+void reads_asked(struct world *world, uint64_t worker, const struct message *message);
+void reads_told(struct world *world, uint64_t worker, enum msg_id id, const void *body,
+                const struct envelope *envelope);
 
 /* users.c */
 void users_start(struct world *world);

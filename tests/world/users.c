@@ -135,7 +135,7 @@ static void change_key(struct world *world, unsigned object)
 
     object_namespace(object, ns, sizeof ns);
     object_name(object, name, sizeof name);
-    unsigned wanted = rng_chance(&world->rng, 150) ? 0 : world->next_key++;
+    unsigned wanted = rng_chance(&world->rng, 300) ? 0 : world->next_key++;
     key_member(wanted, key, sizeof key);
     annotations(world, notes, sizeof notes);
     body = x_asprintf("{\"metadata\":{\"annotations\":%s},\"spec\":{\"sshPublicKey\":%s}}", notes, key);

@@ -200,7 +200,7 @@ $(B)/tests/world: $(call objects,tests/world/*.c) $(CORES) $(PROTO) $(BASE)
 	$(if $(V),,@echo '  LINK  $@')
 	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_every)
 
-$(BENCH): $(B)/tests/%: $(B)/obj/tests/bench/%.o $(BASE)
+$(BENCH): $(B)/tests/%: $(B)/obj/tests/bench/%.o $(PROTO) $(BASE)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
 	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_every)

@@ -11,8 +11,13 @@
 
 void headers_clear(struct headers *headers, const struct provider *api)
 {
-    *headers = (struct headers){
-        .api = provider_or_packet(api), .retry_after_ms = -1, .limit_remaining = -1, .limit_reset_s = -1};
+    *headers = (struct headers){.api = provider_or_packet(api),
+                                .retry_after_ms = -1,
+                                .retry_at_s = -1,
+                                .limit_remaining = -1,
+                                .limit_reset_s = -1,
+                                .limit = -1,
+                                .date_s = -1};
 }
 
 /* Digits only, at most 15 of them; else -1. */
@@ -30,20 +35,35 @@ static int64_t read_digits(const char *text)
     return n;
 }
 
-/* Seconds or an HTTP date (packet C-34). */
-static int64_t read_retry_after(const char *text, int64_t wall_ms)
+/* An HTTP date in Unix seconds, or -1. */
+static int64_t read_date(const char *text)
+{
+    return isalpha((unsigned char)*text) ? (int64_t)curl_getdate(text, NULL) : -1;
+}
+
+/* A Retry-After that is a date is one of the server's clock, which its own Date shows (packet C-34). */
+static void know_retry(struct headers *headers, int64_t wall_ms)
+{
+    int64_t from = headers->date_s >= 0 ? headers->date_s * 1000 : wall_ms;
+
+    if (headers->retry_at_s >= 0)
+        headers->retry_after_ms = headers->retry_at_s * 1000 > from ? headers->retry_at_s * 1000 - from : 0;
+}
+
+static void read_server_date(struct headers *headers, const char *text, int64_t wall_ms)
+{
+    headers->date_s = read_date(text);
+    know_retry(headers, wall_ms);
+}
+
+/* Seconds or an HTTP date. */
+static void read_retry_after(struct headers *headers, const char *text, int64_t wall_ms)
 {
     int64_t seconds = read_digits(text);
 
-    if (seconds >= 0)
-        return seconds * 1000;
-    if (!isalpha((unsigned char)*text))
-        return -1;
-    time_t at = curl_getdate(text, NULL);
-
-    if (at == (time_t)-1)
-        return -1;
-    return (int64_t)at * 1000 > wall_ms ? (int64_t)at * 1000 - wall_ms : 0;
+    headers->retry_at_s = seconds >= 0 ? -1 : read_date(text);
+    headers->retry_after_ms = seconds >= 0 ? seconds * 1000 : -1;
+    know_retry(headers, wall_ms);
 }
 
 static void read_request_id(const char *text, char out[REQUEST_ID_MAX])
@@ -106,11 +126,15 @@ void headers_read(struct headers *headers, const char *line, size_t len, int64_t
     else if (is_named(line, n, api->request_id_field))
         read_request_id(value, headers->request_id);
     else if (is_named(line, n, "retry-after"))
-        headers->retry_after_ms = read_retry_after(value, wall_ms);
+        read_retry_after(headers, value, wall_ms);
     else if (is_named(line, n, api->remaining_field))
         headers->limit_remaining = read_digits(value);
     else if (is_named(line, n, api->reset_field))
         headers->limit_reset_s = read_digits(value);
+    else if (is_named(line, n, api->limit_field))
+        headers->limit = read_digits(value);
+    else if (is_named(line, n, "date"))
+        read_server_date(headers, value, wall_ms);
     else if (is_named(line, n, "deprecation") || is_named(line, n, "sunset"))
         headers->sunset = true;
 }

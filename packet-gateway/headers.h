@@ -16,8 +16,10 @@ struct headers {
     bool json;                       /* the content type starts with application/json (packet C-12) */
     char request_id[REQUEST_ID_MAX]; /* letters, digits and -._ only; "" otherwise */
     int64_t retry_after_ms;          /* -1: none, or not readable */
-    int64_t limit_remaining, limit_reset_s;
-    bool sunset; /* Deprecation or Sunset was there (packet 9) */
+    int64_t retry_at_s;              /* the same when it was a date */
+    int64_t limit_remaining, limit_reset_s, limit;
+    int64_t date_s; /* the server's clock, -1: not told */
+    bool sunset;    /* Deprecation or Sunset was there (packet 9) */
 };
 
 /* api: NULL: Packet. */

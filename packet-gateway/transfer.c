@@ -309,6 +309,8 @@ struct gateway_result transfer_result(struct transfer *t, CURLcode code)
         .retry_after_ms = t->headers.retry_after_ms,
         .limit_remaining = t->headers.limit_remaining,
         .limit_reset_s = t->headers.limit_reset_s,
+        .limit = t->headers.limit,
+        .date_s = t->headers.date_s,
         .detail = detail_of(t, code),
     };
 }

@@ -47,6 +47,8 @@ struct gateway_result {
     size_t body_len;
     int64_t retry_after_ms;                 /* from Retry-After in seconds or as a date, else -1 */
     int64_t limit_remaining, limit_reset_s; /* the API's rate limit in Unix seconds, else -1 */
+    int64_t limit;                          /* calls that it allows in all, else 0 or -1 */
+    int64_t date_s;                         /* the server's clock in Unix seconds, else 0 or -1 */
     const char *detail;                     /* the HTTP library's sentence when there is no answer, or "" */
 };
 

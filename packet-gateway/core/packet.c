@@ -183,6 +183,7 @@ const struct provider packet_provider = {
     .consumer_field = "X-Consumer-Token: ",
     .request_id_field = "X-Request-Id",
     .remaining_field = "X-RateLimit-Remaining",
+    .limit_field = "X-RateLimit-Limit",
     .reset_field = "X-RateLimit-Reset",
     .update_method = "PUT",
     .list_path = list_path,

@@ -57,7 +57,8 @@ struct provider {
     const char *token_field;    /* all that stands before the token: "X-Auth-Token: " */
     const char *consumer_field; /* the same for --packet-consumer-token, or NULL */
     const char *request_id_field;
-    const char *remaining_field, *reset_field; /* calls left, and until which Unix second */
+    /* Calls left, of how many in all, and until which Unix second. */
+    const char *remaining_field, *limit_field, *reset_field;
 
     /* Requests. Texts are the caller's to free. project and id: checked by uuid_copy(), so they need no
      * encoding (packet C-6). Ids are UUIDs everywhere but in this module: it maps others to them and back. */

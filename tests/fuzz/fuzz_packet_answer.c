@@ -129,6 +129,8 @@ static struct gateway_result result_of(const uint8_t *data, size_t size, struct 
         .retry_after_ms = headers->retry_after_ms,
         .limit_remaining = headers->limit_remaining,
         .limit_reset_s = headers->limit_reset_s,
+        .limit = headers->limit,
+        .date_s = headers->date_s,
         .detail = "",
     };
 }

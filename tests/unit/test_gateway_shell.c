@@ -109,6 +109,26 @@ static void test_C_34_retry_after_as_seconds_and_date(void **state)
     assert_int_equal(read_line("Retry-After: 99999999999999999999999\r\n").retry_after_ms, -1);
     assert_int_equal(read_line("X-RateLimit-Remaining: 0\r\n").limit_remaining, 0);
     assert_int_equal(read_line("x-ratelimit-reset: 1700000060\r\n").limit_reset_s, 1700000060);
+    assert_int_equal(read_line("x-ratelimit-limit: 40\r\n").limit, 40);
+    assert_int_equal(read_line("Date: Tue, 14 Nov 2023 22:14:20 GMT\r\n").date_s, 1700000060);
+}
+
+/* In either order: what counts is the distance by the server's own clock. */
+static void test_C_34_a_retry_date_is_one_of_the_servers_clock(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"Date: Tue, 14 Nov 2023 23:14:20 GMT\r\n",
+                                        "Retry-After: Tue, 14 Nov 2023 23:14:25 GMT\r\n",
+                                        "Date: Tue, 14 Nov 2023 23:14:20 GMT\r\n"};
+
+    for (int i = 0; i < 2; i++) {
+        struct headers h;
+
+        headers_clear(&h, NULL);
+        headers_read(&h, lines[i], strlen(lines[i]), WALL);
+        headers_read(&h, lines[i + 1], strlen(lines[i + 1]), WALL);
+        assert_int_equal(h.retry_after_ms, 5000);
+    }
 }
 
 static void test_C_36_nothing_is_assumed_without_headers(void **state)
@@ -119,6 +139,8 @@ static void test_C_36_nothing_is_assumed_without_headers(void **state)
     assert_int_equal(h.retry_after_ms, -1);
     assert_int_equal(h.limit_remaining, -1);
     assert_int_equal(h.limit_reset_s, -1);
+    assert_int_equal(h.limit, -1);
+    assert_int_equal(h.date_s, -1);
     assert_false(h.json || h.sunset);
 }
 
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_C_40_base_urls_that_would_show_the_token_are_refused),
         cmocka_unit_test(test_C_12_names_without_case_and_content_type_by_prefix),
         cmocka_unit_test(test_C_34_retry_after_as_seconds_and_date),
+        cmocka_unit_test(test_C_34_a_retry_date_is_one_of_the_servers_clock),
         cmocka_unit_test(test_C_36_nothing_is_assumed_without_headers),
         cmocka_unit_test(test_a_new_status_line_forgets_an_interim_answer),
     };

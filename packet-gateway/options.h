@@ -9,8 +9,9 @@
 #include "proto/contract.h"
 
 /* ---- defaults of the options: nowhere else */
-#define DEFAULT_PACKET_URL      "https://api.equinix.com/metal/v1"
-#define DEFAULT_PACKET_RATE     200.0 /* calls each second and credential: more than 80 creates a second need */
+#define DEFAULT_PACKET_URL "https://api.equinix.com/metal/v1"
+/* Why these: docs/architecture.md, "How fast Packet is called". */
+#define DEFAULT_PACKET_RATE     200.0 /* calls each second and credential */
 #define DEFAULT_PACKET_BURST    40
 #define DEFAULT_PACKET_PARALLEL 32
 

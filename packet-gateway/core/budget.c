@@ -1,21 +1,24 @@
-/* packet-gateway/core/budget.c -- the rate limit, whole: one token bucket for each credential, found by the
- * hash of its token, and the pause after a 429. Never sends, never waits: it answers how long a call would
- * have to. Called by calls.c, grants.c and gateway.c. */
+/* packet-gateway/core/budget.c -- when a call may start: one token bucket of our own for each credential,
+ * found by the hash of its token, the pause after a 429, and what learn.c knows of the server's limit. Never
+ * sends, never waits: it answers how long a call would have to. Called by calls.c, grants.c and gateway.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "packet-gateway/core/internal.h"
 
-static double burst_of(const struct gateway_core *core)
+/* What only deletes may use: they undo, and must get through behind any crowd. */
+static double own_reserve(const struct gateway_core *core, const struct credential *c)
 {
-    return core->config.burst ? core->config.burst : 1;
+    return c->known == LIMIT_FOUND ? 1 : (double)(core->config.burst / 10);
 }
 
-/* What only deletes may use: they undo, and must get through behind any crowd. */
-static double reserve_of(const struct gateway_core *core, enum lane lane)
+/* At a rate that was found nothing is saved up: one call, and the reserve. */
+static double own_burst(const struct gateway_core *core, const struct credential *c)
 {
-    return lane == LANE_DELETE ? 0 : (double)(core->config.burst / 10);
+    if (c->known == LIMIT_FOUND)
+        return 2;
+    return core->config.burst ? core->config.burst : 1;
 }
 
 struct credential *credential_get(struct gateway_core *core, const char *token, size_t len)
@@ -34,6 +37,7 @@ struct credential *credential_get(struct gateway_core *core, const char *token, 
         memcpy(c->hash, hash, sizeof hash);
         c->rate = core->config.rate;
         c->filled_ms = core->now.boot_ms;
+        c->window = c->rate > 0 ? 1 : core->config.parallel; /* no limit of our own is none of either kind */
         TAILQ_INSERT_TAIL(&core->credentials, c, link);
     }
     c->used_ms = core->now.boot_ms;
@@ -57,26 +61,33 @@ void credential_unref(struct gateway_core *core, struct credential *credential)
         secret_free(&credential->token);
 }
 
-double budget_left(const struct gateway_core *core, const struct credential *credential)
+/* What our own bucket would hold if it had no rim. */
+static double poured(const struct gateway_core *core, const struct credential *c)
 {
-    int64_t passed = core->now.boot_ms - credential->filled_ms;
-    double tokens = credential->tokens;
+    int64_t passed = core->now.boot_ms - c->filled_ms;
 
-    if (passed > 0)
-        tokens += credential->rate * (double)passed / 1000;
-    return tokens > burst_of(core) ? burst_of(core) : tokens;
+    return passed > 0 ? c->tokens + c->rate * (double)passed / 1000 : c->tokens;
+}
+
+static double own_left(const struct gateway_core *core, const struct credential *c)
+{
+    double tokens = poured(core, c), burst = own_burst(core, c);
+
+    return tokens > burst ? burst : tokens;
 }
 
 static void fill(const struct gateway_core *core, struct credential *c)
 {
-    c->tokens = budget_left(core, c);
+    if (core->now.boot_ms < c->filled_ms)
+        return; /* a pause, which ends with what there is */
+    c->tokens = own_left(core, c);
     c->filled_ms = core->now.boot_ms;
 }
 
-/* Milliseconds until the bucket holds `need`. */
-static int64_t wait_for(const struct gateway_core *core, const struct credential *c, double need)
+/* Milliseconds until our own bucket holds `need`. */
+static int64_t own_wait_ms(const struct gateway_core *core, const struct credential *c, double need)
 {
-    double have = budget_left(core, c);
+    double have = own_left(core, c);
 
     if (c->rate <= 0 || have >= need)
         return 0;
@@ -85,47 +96,78 @@ static int64_t wait_for(const struct gateway_core *core, const struct credential
     return ms > (double)PAUSE_CAP_MS ? PAUSE_CAP_MS : (int64_t)ms + 1;
 }
 
-static int64_t pause_left(const struct gateway_core *core, const struct credential *c)
+int64_t budget_pause_ms(const struct gateway_core *core, const struct credential *credential)
 {
-    return c->paused_until_ms > core->now.boot_ms ? c->paused_until_ms - core->now.boot_ms : 0;
+    int64_t left = credential->paused_until_ms - core->now.boot_ms;
+
+    return left > 0 ? left : 0;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+double budget_left(const struct gateway_core *core, const struct credential *credential)
+{
+    double own = own_left(core, credential), level;
+
+    if (credential->known != LIMIT_ANNOUNCED)
+        return own;
+    level = learn_level(core, credential);
+    return credential->rate > 0 && own < level ? own : level;
 }
 
 int64_t budget_wait_ms(const struct gateway_core *core, const struct credential *credential, enum lane lane)
 {
-    int64_t pause = pause_left(core, credential);
-    int64_t wait = wait_for(core, credential, 1 + reserve_of(core, lane));
+    bool delete = lane == LANE_DELETE;
+    int64_t wait = budget_pause_ms(core, credential);
 
-    return pause > wait ? pause : wait;
+    wait = later(wait, own_wait_ms(core, credential, delete ? 1 : 1 + own_reserve(core, credential)));
+    if (credential->known != LIMIT_ANNOUNCED)
+        return wait;
+    return later(wait, learn_wait_ms(core, credential, delete ? 1 : 1 + learn_reserve(credential)));
 }
 
 int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential)
 {
-    int64_t pause = pause_left(core, credential);
-    int64_t wait = wait_for(core, credential, credential->reserved + GRANT_CALLS);
+    double need = credential->reserved + GRANT_CALLS;
+    int64_t wait = later(budget_pause_ms(core, credential), own_wait_ms(core, credential, need));
 
-    return pause > wait ? pause : wait;
+    return credential->known == LIMIT_ANNOUNCED ? later(wait, learn_wait_ms(core, credential, need)) : wait;
+}
+
+bool budget_has_room(const struct gateway_core *core, const struct credential *credential)
+{
+    (void)core;
+    return credential->known != LIMIT_UNKNOWN || credential->in_flight < credential->window;
 }
 
 void budget_take(struct gateway_core *core, struct credential *credential)
 {
+    bool kept_pace = poured(core, credential) < own_burst(core, credential) + 0.5;
+
     fill(core, credential);
+    learn_start(core, credential, kept_pace);
     if (credential->rate > 0)
         credential->tokens -= 1;
+    credential->in_flight++;
+    credential->sent++;
+    credential->taken_ms = core->now.boot_ms;
 }
 
 /* packet C-34: Retry-After, else the reset time when nothing remains, else doubling with jitter; capped. */
-static int64_t pause_after_429(struct gateway_core *core, struct credential *c,
-                               const struct gateway_result *r)
+static int64_t pause_after_429(struct gateway_core *core, unsigned in_a_row, const struct gateway_result *r)
 {
     int64_t wait = -1;
 
     if (r->retry_after_ms >= 0)
         wait = r->retry_after_ms;
-    else if (r->limit_remaining == 0 && r->limit_reset_s > 0 && r->limit_reset_s <= (int64_t)LIMIT_TIME)
-        wait = r->limit_reset_s * 1000 - core->now.wall_ms;
+    else if (r->limit_remaining == 0)
+        wait = learn_reset_wait_ms(core, r);
     if (wait < 0) {
         wait = PAUSE_FIRST_MS;
-        for (unsigned i = 0; i < c->limited && wait < PAUSE_LAST_MS; i++)
+        for (unsigned i = 0; i < in_a_row && wait < PAUSE_LAST_MS; i++)
             wait *= 2;
         if (wait > PAUSE_LAST_MS)
             wait = PAUSE_LAST_MS;
@@ -135,42 +177,42 @@ static int64_t pause_after_429(struct gateway_core *core, struct credential *c,
     return wait > PAUSE_CAP_MS ? PAUSE_CAP_MS : wait;
 }
 
-void budget_learn(struct gateway_core *core, struct credential *credential, const struct answer *answer)
+/* Calls that were under way when the limit was hit are one event with it: one step of backoff for them all.
+ */
+static void refused(struct gateway_core *core, struct credential *c, uint64_t number,
+                    const struct gateway_result *r)
 {
-    const struct gateway_result *r = answer->result;
+    bool again = number <= c->limited_at;
+    int64_t until =
+        core->now.boot_ms + pause_after_429(core, again && c->limited ? c->limited - 1 : c->limited, r);
 
-    if (r->fate != FATE_ANSWERED)
+    core->limited++;
+    if (until > c->paused_until_ms)
+        c->paused_until_ms = until;
+    if (!again) {
+        c->limited++;
+        c->limited_at = c->sent;
+        learn_refused(core, c);
+    }
+    /* Then one call may go at once: the server has said so. */
+    c->filled_ms = c->paused_until_ms;
+    c->tokens = 1 + own_reserve(core, c);
+}
+
+void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number,
+                  const struct answer *answer)
+{
+    if (credential->in_flight)
+        credential->in_flight--;
+    if (answer->result->fate != FATE_ANSWERED)
         return;
     fill(core, credential);
+    learn_headers(core, credential, number, answer->result);
     if (answer->class == CLASS_LIMITED) {
-        /* Several calls were under way when the limit was hit: one cut, one step of backoff for them all. */
-        bool first = pause_left(core, credential) == 0;
-        int64_t until = core->now.boot_ms + pause_after_429(core, credential, r);
-
-        if (until > credential->paused_until_ms)
-            credential->paused_until_ms = until;
-        if (first && credential->rate > 0)
-            credential->rate = credential->rate / 2 < RATE_FLOOR ? RATE_FLOOR : credential->rate / 2;
-        if (first)
-            credential->limited++;
-        credential->tokens = 0;
-        return;
-    }
-    credential->limited = 0;
-    /* A call each second more for each second at full speed; at low rates a tenth for each call. */
-    if (credential->rate > 0 && credential->rate < core->config.rate) {
-        double step = 1 / credential->rate;
-
-        credential->rate += step < credential->rate / 10 ? step : credential->rate / 10;
-        if (credential->rate > core->config.rate)
-            credential->rate = core->config.rate;
-    }
-    if (r->limit_remaining == 0 && r->limit_reset_s > 0 && r->limit_reset_s <= (int64_t)LIMIT_TIME) {
-        int64_t wait = r->limit_reset_s * 1000 - core->now.wall_ms;
-
-        wait = wait > PAUSE_CAP_MS ? PAUSE_CAP_MS : wait;
-        if (wait > 0 && core->now.boot_ms + wait > credential->paused_until_ms)
-            credential->paused_until_ms = core->now.boot_ms + wait;
+        refused(core, credential, number, answer->result);
+    } else {
+        credential->limited = 0;
+        learn_passed(core, credential);
     }
 }
 
@@ -178,10 +220,15 @@ void budget_empty(struct gateway_core *core)
 {
     struct credential *c;
 
+    core->epoch_ms = core->now.boot_ms;
     EACH(c, &core->credentials)
     {
         c->tokens = 0;
-        c->filled_ms = core->now.boot_ms;
+        c->filled_ms = later(core->now.boot_ms, c->paused_until_ms);
+        if (c->announced.refill > 0 && c->announced.level > 0) {
+            c->announced.level = 0; /* comes back at the known rate */
+            c->announced.level_ms = core->now.boot_ms;
+        }
     }
 }
 

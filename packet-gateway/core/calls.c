@@ -36,8 +36,10 @@ static void set_lane(struct call *call)
     call->lane = LANE_DRIFT;
     TAILQ_FOREACH(t, &call->tasks, beside)
     {
-        if (lanes[t->kind] < call->lane)
-            call->lane = lanes[t->kind];
+        enum lane lane = t->behind && lanes[t->kind] == LANE_DELETE ? LANE_CREATE : lanes[t->kind];
+
+        if (lane < call->lane)
+            call->lane = lane;
     }
 }
 
@@ -56,12 +58,35 @@ void call_abandon(struct gateway_core *core, struct task *task)
         call_free(core, call);
 }
 
+static void queue(struct gateway_core *core, struct call *call)
+{
+    struct call *before;
+
+    EACH(before, &core->calls)
+    {
+        if (before->turn_ms > call->turn_ms)
+            break;
+    }
+    if (before)
+        TAILQ_INSERT_BEFORE(before, call, link);
+    else
+        TAILQ_INSERT_TAIL(&core->calls, call, link);
+}
+
 static void join(struct gateway_core *core, struct call *call, struct task *task)
 {
     task->call = call;
     task->called_ms = core->now.boot_ms;
+    int64_t behind = place_behind_ms(core, task->place);
+
+    task->behind = behind > 0;
     TAILQ_INSERT_TAIL(&call->tasks, task, beside);
     set_lane(call);
+    if (core->now.boot_ms + behind < call->turn_ms) {
+        TAILQ_REMOVE(&core->calls, call, link);
+        call->turn_ms = core->now.boot_ms + behind;
+        queue(core, call);
+    }
 }
 
 /* Nothing new is begun for this task: then it has ended. */
@@ -94,7 +119,8 @@ void call_ask(struct gateway_core *core, struct task *task, const char *method, 
     call->ready_ms = core->now.boot_ms;
     call->start_before = call->mutation ? task->start_before : INT64_MAX;
     call->page = 1;
-    TAILQ_INSERT_TAIL(&core->calls, call, link);
+    call->turn_ms = core->now.boot_ms + place_behind_ms(core, task->place);
+    queue(core, call);
     join(core, call, task);
 }
 
@@ -133,7 +159,7 @@ void call_repeat(struct gateway_core *core, struct call *call, int64_t delay_ms)
     call->state = CALL_WAITING;
     call->ready_ms = core->now.boot_ms + delay_ms;
     TAILQ_REMOVE(&core->calls, call, link);
-    TAILQ_INSERT_TAIL(&core->calls, call, link);
+    queue(core, call);
 }
 
 void call_turn(struct gateway_core *core, struct call *call, char *path)
@@ -187,6 +213,8 @@ static void call_send(struct gateway_core *core, struct call *call)
     call->tries++;
     core->under_way++;
     budget_take(core, call->credential);
+    call->number = call->credential->sent;
+    place_called(core, TAILQ_FIRST(&call->tasks)->place);
     tell_sent(core, call);
     core->ops.request(core->ops.ctx, &request);
 }
@@ -223,7 +251,7 @@ static bool call_try(struct gateway_core *core, struct call *call)
         return false;
     int64_t wait = budget_wait_ms(core, call->credential, call->lane);
 
-    if (wait == 0 && core->under_way < core->config.parallel) {
+    if (wait == 0 && core->under_way < core->config.parallel && budget_has_room(core, call->credential)) {
         call_send(core, call);
         return true;
     }
@@ -295,7 +323,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
         return;
     core->under_way--;
     answer_read(&answer, core->api, call->method, result);
-    budget_learn(core, call->credential, &answer);
+    budget_learn(core, call->credential, call->number, &answer);
     struct task *task = TAILQ_FIRST(&call->tasks);
 
     call->state = CALL_ANSWERED;
@@ -310,16 +338,15 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     answer_free(&answer);
 }
 
-unsigned calls_waiting(const struct gateway_core *core)
+void calls_count(const struct gateway_core *core, struct gateway_gauges *gauges)
 {
-    unsigned n = 0;
     const struct call *call;
 
     EACH(call, &core->calls)
     {
-        n += call->state == CALL_WAITING;
+        gauges->waiting += call->state == CALL_WAITING;
+        gauges->waiting_in[call->lane] += call->state == CALL_WAITING;
     }
-    return n;
 }
 
 bool calls_mutation_under_way(const struct gateway_core *core)

@@ -24,6 +24,7 @@ struct gateway_core *gateway_core_new(const struct gateway_config *config, const
     core->ops = *ops;
     core->now = now;
     core->started_wall_ms = now.wall_ms;
+    core->epoch_ms = now.boot_ms;
     core->random = config->seed;
     core->next_call = 1;
     TAILQ_INIT(&core->credentials);
@@ -135,18 +136,24 @@ void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges 
 
     memset(gauges, 0, sizeof *gauges);
     gauges->under_way = core->under_way;
-    gauges->waiting = calls_waiting(core);
+    calls_count(core, gauges);
+    gauges->limited = core->limited;
+    gauges->probes = core->probes;
     EACH(g, &core->grants)
     {
         gauges->grants++;
     }
     EACH(c, &core->credentials)
     {
-        double left = budget_left(core, c);
+        double left = budget_left(core, c), rate = learn_rate(c);
+        int64_t pause = budget_pause_ms(core, c);
 
         gauges->credentials++;
-        if (c->paused_until_ms > core->now.boot_ms)
-            gauges->paused++;
+        gauges->paused += pause > 0;
+        if (pause > gauges->pause_ms)
+            gauges->pause_ms = pause;
+        if (rate > 0 && (gauges->rate <= 0 || rate < gauges->rate))
+            gauges->rate = rate;
         if (first || left < gauges->budget)
             gauges->budget = left;
         first = false;
@@ -160,7 +167,11 @@ const char *gateway_core_doing(struct gateway_core *core)
     gateway_core_gauges(core, &g);
     if (!g.under_way && !g.waiting)
         return "idle";
-    snprintf(core->doing, sizeof core->doing, "%u calls under way, %u waiting, budget %.1f", g.under_way,
-             g.waiting, g.budget);
+    int n = snprintf(core->doing, sizeof core->doing, "%u calls under way, %u waiting, budget %.1f",
+                     g.under_way, g.waiting, g.budget);
+
+    if (g.pause_ms > 0)
+        snprintf(core->doing + n, sizeof core->doing - (size_t)n, ", told to pause for %.1f s",
+                 (double)g.pause_ms / 1000);
     return core->doing;
 }

@@ -6,28 +6,24 @@
 
 #include <sys/queue.h>
 
-#include "packet-gateway/core/answer.h"
+#include "packet-gateway/core/budget.h"
 
 /* ---- limits and times of the gateway: each number once ---- */
-#define GRACE_MS           10000  /* a 201 or 204 of ours outweighs lists asked for so soon (packet C-28) */
-#define EVIDENCE_MS        5000   /* a list older than this is no reason to POST (design 5) */
-#define BUDGET_WAIT_MS     2000   /* longer waits are spent in the watcher's queue (design 12.6) */
-#define LOCK_WAIT_MS       5000   /* so is a longer wait for somebody else's mutation */
-#define PAUSE_CAP_MS       300000 /* no server may silence us for longer (packet C-34) */
-#define PAUSE_FIRST_MS     1000   /* pause after a 429 that names no time, doubled each time ... */
-#define PAUSE_LAST_MS      30000  /* ... up to this (packet 4.4) */
-#define OPEN_KEPT_MS       (1000 * (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)) /* an unknown POST is remembered */
-#define CREDENTIAL_KEPT_MS 600000 /* pause and rate of an unused credential; its token is wiped at once */
-#define TRIES_MAX          3      /* of a call that may be repeated, the first one counted */
-#define TRIES_SOON_MAX     6      /* while its question is younger than ... */
-#define TRIES_SOON_MS      15000  /* ... this: one call in five may fail, and no object shows an Error */
-#define GRANT_CALLS        2.0    /* calls an average job needs, reserved at admission (design 12.6) */
-#define RATE_FLOOR         0.5    /* calls each second that 429s may push us down to */
-#define LIST_KEYS_MAX      256u   /* keys of one list that concern one object */
-#define FOUND_KEYS_MAX     64u    /* of them in FOUND */
-#define TRACES_MAX         64u    /* our own latest effects remembered for one label */
-#define GRANT_IDS_MAX      256u
-#define SWEEP_EVERY_MS     1000 /* what is remembered is looked through this often */
+#define GRACE_MS       10000 /* a 201 or 204 of ours outweighs lists asked for so soon (packet C-28) */
+#define EVIDENCE_MS    5000  /* a list older than this is no reason to POST (design 5) */
+#define LOCK_WAIT_MS   5000  /* so is a longer wait for somebody else's mutation */
+#define OPEN_KEPT_MS   (1000 * (ATTEMPT_SEND_S + ATTEMPT_SETTLE_S)) /* an unknown POST is remembered */
+#define TRIES_MAX      3     /* of a call that may be repeated, the first one counted */
+#define TRIES_SOON_MAX 6     /* while its question is younger than ... */
+#define TRIES_SOON_MS  15000 /* ... this: one call in five may fail, and no object shows an Error */
+#define FAIR_CALL_MS   250   /* a call of a place counts so long ... */
+#define FAIR_FREE_MS   1000  /* ... what goes beyond this puts its next one behind others ... */
+#define FAIR_MOST_MS   1500  /* ... that come so much later, at most */
+#define LIST_KEYS_MAX  256u  /* keys of one list that concern one object */
+#define FOUND_KEYS_MAX 64u   /* of them in FOUND */
+#define TRACES_MAX     64u   /* our own latest effects remembered for one label */
+#define GRANT_IDS_MAX  256u
+#define SWEEP_EVERY_MS 1000 /* what is remembered is looked through this often */
 
 /* Walks a list of <sys/queue.h>; the body may not free the item it is at. */
 #define EACH(item, head)       for ((item) = TAILQ_FIRST(head); (item); (item) = TAILQ_NEXT(item, link))
@@ -38,22 +34,6 @@ struct secret;
 struct secret *secret_new(const char *text, size_t len);
 const char *secret_text(const struct secret *secret);
 void secret_free(struct secret **secret);
-
-/* ---- a credential and its budget: budget.c ---- */
-enum lane { LANE_DELETE, LANE_CREATE, LANE_READ, LANE_DRIFT, LANES };
-
-struct credential {
-    TAILQ_ENTRY(credential) link;
-    unsigned char hash[DIGEST_LEN];
-    struct secret *token; /* NULL while nobody refers to it */
-    unsigned refs;        /* grants and calls */
-    double tokens, rate;  /* calls that may start now; calls each second. rate 0: no limit */
-    int64_t filled_ms;    /* when tokens was last brought up to date */
-    int64_t paused_until_ms;
-    unsigned limited; /* 429s in a row */
-    double reserved;  /* calls promised to grants and not yet made */
-    int64_t used_ms;  /* last reference given back */
-};
 
 /* ---- a lock for (project, label) and what is known about it: locks.c ---- */
 /* An effect of ours younger than GRACE_MS. */
@@ -72,11 +52,12 @@ struct place {
     char project[UUID_TEXT];
     char *label;
     struct task *holder;
-    unsigned tasks;       /* that refer to it */
-    uint64_t mutations;   /* starts and ends of mutations here: a list is judged by it (design 12.11) */
-    bool absent_known;    /* a complete list without this material ... */
-    int64_t absent_ms;    /* ... whose first page was asked for then ... */
-    uint64_t absent_seen; /* ... when so many mutations were counted */
+    unsigned tasks;        /* that refer to it */
+    int64_t busy_until_ms; /* each of its calls moves this on: how many it has made of late (calls.c) */
+    uint64_t mutations;    /* starts and ends of mutations here: a list is judged by it (design 12.11) */
+    bool absent_known;     /* a complete list without this material ... */
+    int64_t absent_ms;     /* ... whose first page was asked for then ... */
+    uint64_t absent_seen;  /* ... when so many mutations were counted */
     struct material absent_material;
     const struct credential *absent_by;
     unsigned floating;         /* mutations that may still take effect: sent, and their end was never seen */
@@ -117,7 +98,9 @@ struct call {
     struct waiters tasks; /* who wants the answer, longest waiting first: one, for a list any number, or
                              nobody any more */
     struct credential *credential;
-    enum lane lane; /* the highest of its tasks */
+    enum lane lane;  /* the highest of its tasks */
+    int64_t turn_ms; /* of a lane the earliest goes first */
+    uint64_t number; /* among the calls sent with this credential */
     const char *method;
     char *path, *body;
     bool mutation;
@@ -152,6 +135,7 @@ struct task {
     TAILQ_ENTRY(task) beside; /* others that wait for the same call */
     int64_t called_ms;        /* it waits for the call since then */
     bool holds;               /* the place's lock */
+    bool behind;              /* its object has made many calls of late */
     bool orphan;              /* nobody waits for the answer: nothing new is begun */
     bool maybe;               /* a mutation of this task may have been carried out */
     bool done;
@@ -184,8 +168,10 @@ struct gateway_core {
     int64_t started_wall_ms;
     uint64_t random;
     uint64_t next_call;
-    unsigned under_way;    /* calls */
-    uint64_t closed_epoch; /* this and older ones are over */
+    unsigned under_way;       /* calls */
+    uint64_t limited, probes; /* 429s; steps beyond what was known to be allowed */
+    int64_t epoch_ms;         /* when this gateway, or its epoch, began */
+    uint64_t closed_epoch;    /* this and older ones are over */
     bool draining;
     int64_t drain_until_ms;
     int64_t swept_ms;
@@ -204,24 +190,6 @@ double random_unit(struct gateway_core *core);
 int64_t retry_delay_ms(struct gateway_core *core, unsigned tries);
 /* Repeats the call when its class and the number of tries allow it. Returns false when they do not. */
 bool retry_call(struct gateway_core *core, struct call *call, enum answer_class class);
-
-/* budget.c */
-struct credential *credential_get(struct gateway_core *core, const char *token, size_t len);
-void credential_ref(struct credential *credential);
-void credential_unref(struct gateway_core *core, struct credential *credential);
-/* How long a call of this lane would have to wait now, 0 = may start. Pauses included. */
-int64_t budget_wait_ms(const struct gateway_core *core, const struct credential *credential, enum lane lane);
-/* The wait a new grant would meet, with what is promised to others. */
-int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential);
-/* Calls that may start now, for people. */
-double budget_left(const struct gateway_core *core, const struct credential *credential);
-void budget_take(struct gateway_core *core, struct credential *credential);
-/* Learns from an answer: pause, slower, faster (packet C-34..C-36, 4.4). */
-void budget_learn(struct gateway_core *core, struct credential *credential, const struct answer *answer);
-/* A new epoch begins with nothing saved up (design 12.6). */
-void budget_empty(struct gateway_core *core);
-void budget_sweep(struct gateway_core *core);
-void budget_free(struct gateway_core *core);
 
 /* locks.c */
 struct place *place_get(struct gateway_core *core, const char *project, const char *label);
@@ -251,6 +219,12 @@ bool place_is_open(const struct gateway_core *core, const struct place *place,
 /* May a POST go out without another list? (design 12.4, packet C-20, C-21) */
 bool place_absent(const struct gateway_core *core, const struct task *task);
 void place_note_absent(struct task *task);
+/* Fair between objects: a place has one call at a time, so that within a lane they take turns. One that has
+ * made many of late, like an object with a hundred obsolete keys, goes behind those that come so much later,
+ * and its deletes wait with the creates. */
+int64_t place_behind_ms(const struct gateway_core *core, const struct place *place);
+/* A call of it was sent. */
+void place_called(const struct gateway_core *core, struct place *place);
 void locks_sweep(struct gateway_core *core);
 void locks_free(struct gateway_core *core);
 
@@ -281,7 +255,8 @@ void call_turn(struct gateway_core *core, struct call *call, char *path);
 void call_abandon(struct gateway_core *core, struct task *task);
 bool calls_start(struct gateway_core *core);
 int64_t calls_next_ms(const struct gateway_core *core);
-unsigned calls_waiting(const struct gateway_core *core);
+/* Those that wait, in all and lane by lane. */
+void calls_count(const struct gateway_core *core, struct gateway_gauges *gauges);
 bool calls_mutation_under_way(const struct gateway_core *core);
 void calls_free(struct gateway_core *core);
 

@@ -65,6 +65,20 @@ int64_t locks_next_ms(const struct gateway_core *core)
     return next;
 }
 
+int64_t place_behind_ms(const struct gateway_core *core, const struct place *place)
+{
+    int64_t behind = place->busy_until_ms - core->now.boot_ms - FAIR_FREE_MS;
+
+    return behind < 0 ? 0 : behind > FAIR_MOST_MS ? FAIR_MOST_MS : behind;
+}
+
+void place_called(const struct gateway_core *core, struct place *place)
+{
+    if (place->busy_until_ms < core->now.boot_ms)
+        place->busy_until_ms = core->now.boot_ms;
+    place->busy_until_ms += FAIR_CALL_MS;
+}
+
 static struct trace *trace_find(const struct place *place, const char *id)
 {
     struct trace *t;

@@ -124,6 +124,7 @@ static void test_C_36_without_headers_the_pause_doubles_with_jitter(void **state
             rig_result(rig, limited(-1));
             rig_wait(rig, 3000);
         }
+        rig_revoke(rig, 10 + (uint64_t)i);
     }
     assert_true(last > 20000);
     rig_free(rig);
@@ -159,6 +160,7 @@ static void test_a_limited_post_is_listed_again_before_the_next(void **state)
     rig_result(rig, limited(500));
     rig_wait(rig, 1000);
     rig_list(rig, "");
+    rig_wait(rig, 1000); /* a rate is being looked for, one call at a time */
     rig_expect(rig, "POST", RIG_LIST);
     rig_free(rig);
 }
@@ -224,6 +226,8 @@ static void test_C_37_the_burst_is_bounded(void **state)
     rig_grant(rig, .handle = 1);
     rig_wait(rig, 60000);
     ask_many(rig, 20, 100, RIG_TOKEN);
+    while (rig->n_answered < rig->n_requests)
+        rig_answer(rig, 200, RIG_EMPTY);
     assert_int_equal(rig->n_requests, 5);
     rig_free(rig);
 }
@@ -269,23 +273,41 @@ static void test_deletes_go_first_and_have_a_reserve(void **state)
     rig_free(rig);
 }
 
-static void test_a_429_halves_the_rate_once_and_success_raises_it(void **state)
+static void test_C_36_calls_refused_together_are_one_event(void **state)
 {
     (void)state;
-    struct rig *rig = rig_new_with(100, 9, 32, "");
+    struct rig *rig = rig_new(); /* no limit of our own: any number under way */
+    struct gateway_gauges gauges;
 
-    ask_many(rig, 4, 100, RIG_TOKEN);
-    rig_wait(rig, 35); /* three under way */
+    ask_many(rig, 3, 100, RIG_TOKEN);
     assert_int_equal(rig->n_requests, 3);
     for (int i = 0; i < 3; i++)
-        rig_result(rig, limited(5000));
-    rig_wait(rig, 6100);
-    /* The bucket has filled again, with those that had to wait: then 50 a second, not 100, not 12. */
-    unsigned before = rig->n_requests;
+        rig_result(rig, limited(-1));
+    gateway_core_gauges(rig->core, &gauges);
+    assert_int_equal(gauges.limited, 3);
+    assert_in_range(gauges.pause_ms, 1000, 1250); /* the first step of backoff, once */
+    assert_true(gauges.rate >= 1);                /* and one step down */
+    rig_wait(rig, gauges.pause_ms);
+    assert_int_equal(rig->n_requests, 4); /* the others at the rate that is being looked for */
+    rig_wait(rig, 500);
+    assert_int_equal(rig->n_requests, 5);
+    rig_free(rig);
+}
 
-    ask_many(rig, 40, 200, RIG_TOKEN);
-    started_within(rig, 300);
-    assert_in_range(rig->n_requests - before, 9 + 14, 9 + 19);
+static void test_C_37_a_window_opens_while_nothing_is_known(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_with(200, 40, 32, "");
+
+    ask_many(rig, 40, 100, RIG_TOKEN);
+    rig_wait(rig, 1000);
+    assert_int_equal(rig->n_requests, 1);
+    for (int i = 0; i < 8; i++)
+        rig_answer(rig, 200, RIG_EMPTY);
+    assert_int_equal(rig->n_requests - rig->n_answered, 2);
+    for (int i = 0; i < 8; i++)
+        rig_answer(rig, 200, RIG_EMPTY);
+    assert_int_equal(rig->n_requests - rig->n_answered, 3);
     rig_free(rig);
 }
 
@@ -361,7 +383,8 @@ int main(void)
         cmocka_unit_test(test_the_bucket_is_empty_at_a_new_epoch),
         cmocka_unit_test(test_a_full_bucket_is_told_at_admission),
         cmocka_unit_test(test_deletes_go_first_and_have_a_reserve),
-        cmocka_unit_test(test_a_429_halves_the_rate_once_and_success_raises_it),
+        cmocka_unit_test(test_C_36_calls_refused_together_are_one_event),
+        cmocka_unit_test(test_C_37_a_window_opens_while_nothing_is_known),
         cmocka_unit_test(test_calls_under_way_are_bounded),
         cmocka_unit_test(test_a_remaining_of_zero_pauses_before_the_429),
         cmocka_unit_test(test_C_33_a_401_is_not_repeated),

@@ -1,11 +1,13 @@
-/* packet-gateway/core/budget.h -- when a call may start: the shapes of credential and limit, and what
- * budget.c and learn.c answer about them. Part of internal.h; nobody else includes it. */
+/* packet-gateway/core/budget.h -- when a call may start: the shapes of credential, limit and breaker, and
+ * what budget.c, learn.c and breaker.c answer about them. Part of internal.h; nobody else includes it. */
 #ifndef PACKET_GATEWAY_CORE_BUDGET_H
 #define PACKET_GATEWAY_CORE_BUDGET_H
 
 #include <sys/queue.h>
 
 #include "packet-gateway/core/answer.h"
+
+struct call;
 
 /* ---- numbers, each once ---- */
 #define BUDGET_WAIT_MS     2000   /* longer waits are spent in the watcher's queue (design 12.6) */
@@ -16,6 +18,10 @@
 #define GRANT_CALLS        2.0    /* calls an average job needs, reserved at admission (design 12.6) */
 #define RATE_FLOOR         0.5    /* calls each second that 429s may push us down to */
 #define EPOCH_CAUTION_MS   2000   /* requests of a dead predecessor may arrive: nothing raises the level */
+#define BREAKER_FAILURES   8 /* calls in a row without an answer of the API: more than one call has tries */
+#define BREAKER_FIRST_MS   1000  /* then nothing is sent but one probe after this, doubled ... */
+#define BREAKER_LAST_MS    30000 /* ... up to this */
+#define BREAKER_TELL_MS    60000 /* an outage longer than this is told to the objects as an error */
 
 /* ---- a credential and its budget: budget.c ---- */
 enum lane { LANE_DELETE, LANE_CREATE, LANE_READ, LANE_DRIFT, LANES = GATEWAY_LANES };
@@ -88,6 +94,18 @@ struct credential {
     int64_t used_ms;     /* last reference given back */
 };
 
+/* ---- is the API there at all: breaker.c ---- */
+struct breaker {
+    unsigned failures; /* calls in a row without an answer of the API */
+    bool open;
+    uint64_t probe;              /* id of the call that is the probe, while it is under way; else 0 */
+    int64_t since_wall_ms;       /* first of those failures, for people */
+    int64_t since_ms;            /* when it opened */
+    int64_t probe_ms;            /* next probe */
+    int64_t wait_ms;             /* between the last two */
+    char why[DETAIL_TEXT - 100]; /* the last failure */
+};
+
 /* budget.c */
 struct credential *credential_get(struct gateway_core *core, const char *token, size_t len);
 void credential_ref(struct credential *credential);
@@ -132,5 +150,18 @@ void learn_passed(struct gateway_core *core, struct credential *credential);
 /* What the headers say, or that there are none. */
 void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number,
                    const struct gateway_result *result);
+
+/* breaker.c */
+/* 0: calls may be sent, or one may as the probe. Else the time until the next probe. */
+int64_t breaker_wait_ms(const struct gateway_core *core);
+bool breaker_is_open(const struct gateway_core *core);
+/* May this call go? While open one that can be repeated may, as the probe. */
+bool breaker_lets(const struct gateway_core *core, const struct call *call);
+/* It was sent. */
+void breaker_sent(struct gateway_core *core, const struct call *call);
+/* id: of the call that was answered. */
+void breaker_learn(struct gateway_core *core, uint64_t id, const struct answer *answer);
+/* The outage has lasted so long that it is an error: true, and a sentence for the object. */
+bool breaker_tells(const struct gateway_core *core, char out[DETAIL_TEXT]);
 
 #endif

@@ -214,6 +214,7 @@ static void call_send(struct gateway_core *core, struct call *call)
     core->under_way++;
     budget_take(core, call->credential);
     call->number = call->credential->sent;
+    breaker_sent(core, call);
     place_called(core, TAILQ_FIRST(&call->tasks)->place);
     tell_sent(core, call);
     core->ops.request(core->ops.ctx, &request);
@@ -238,6 +239,21 @@ static int64_t waits_since(const struct call *call)
     return first->called_ms > call->ready_ms ? first->called_ms : call->ready_ms;
 }
 
+/* Nothing is sent to an API that does not answer: waited for in the queue, and an error when it lasts. */
+static void outage(struct gateway_core *core, struct call *call)
+{
+    int64_t wait = breaker_wait_ms(core);
+    struct task *next;
+
+    for (struct task *t = TAILQ_FIRST(&call->tasks); t; t = next) {
+        next = TAILQ_NEXT(t, beside);
+        if (!t->maybe && breaker_tells(core, t->detail))
+            task_refuse(core, t, OUTCOME_TRANSIENT, 0);
+        else
+            task_refuse(core, t, OUTCOME_LATER, wait > 0 ? wait : BREAKER_FIRST_MS);
+    }
+}
+
 /* Starts it, lets it wait, or gives it up. Says whether anything but waiting happened. */
 static bool call_try(struct gateway_core *core, struct call *call)
 {
@@ -249,6 +265,10 @@ static bool call_try(struct gateway_core *core, struct call *call)
     }
     if (call->ready_ms > now)
         return false;
+    if (!breaker_lets(core, call)) {
+        outage(core, call);
+        return true;
+    }
     int64_t wait = budget_wait_ms(core, call->credential, call->lane);
 
     if (wait == 0 && core->under_way < core->config.parallel && budget_has_room(core, call->credential)) {
@@ -324,6 +344,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     core->under_way--;
     answer_read(&answer, core->api, call->method, result);
     budget_learn(core, call->credential, call->number, &answer);
+    breaker_learn(core, call->id, &answer);
     struct task *task = TAILQ_FIRST(&call->tasks);
 
     call->state = CALL_ANSWERED;

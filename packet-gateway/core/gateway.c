@@ -139,6 +139,8 @@ void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges 
     calls_count(core, gauges);
     gauges->limited = core->limited;
     gauges->probes = core->probes;
+    gauges->breaker_open = breaker_is_open(core);
+    gauges->breaker_ms = gauges->breaker_open ? core->now.boot_ms - core->breaker.since_ms : 0;
     EACH(g, &core->grants)
     {
         gauges->grants++;
@@ -165,6 +167,11 @@ const char *gateway_core_doing(struct gateway_core *core)
     struct gateway_gauges g;
 
     gateway_core_gauges(core, &g);
+    if (g.breaker_open) {
+        snprintf(core->doing, sizeof core->doing, "the Packet API has not answered for %ld s, %u waiting",
+                 (long)(g.breaker_ms / 1000), g.waiting);
+        return core->doing;
+    }
     if (!g.under_way && !g.waiting)
         return "idle";
     int n = snprintf(core->doing, sizeof core->doing, "%u calls under way, %u waiting, budget %.1f",

@@ -99,6 +99,8 @@ struct gateway_gauges {
     unsigned waiting_in[GATEWAY_LANES]; /* waiting, lane by lane: deletes, creates, reads, drift */
     double rate;                        /* lowest rate learned, calls each second; 0: none */
     uint64_t limited, probes;           /* 429s so far; steps beyond what was known to be allowed */
+    bool breaker_open;
+    int64_t breaker_ms; /* since it opened */
 };
 void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges *gauges);
 

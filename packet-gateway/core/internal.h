@@ -171,7 +171,8 @@ struct gateway_core {
     unsigned under_way;       /* calls */
     uint64_t limited, probes; /* 429s; steps beyond what was known to be allowed */
     int64_t epoch_ms;         /* when this gateway, or its epoch, began */
-    uint64_t closed_epoch;    /* this and older ones are over */
+    struct breaker breaker;
+    uint64_t closed_epoch; /* this and older ones are over */
     bool draining;
     int64_t drain_until_ms;
     int64_t swept_ms;

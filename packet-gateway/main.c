@@ -204,12 +204,21 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
     } gauges[] = {
         {"calls_under_way", now.under_way},
         {"calls_waiting", now.waiting},
+        {"deletes_waiting", now.waiting_in[0]},
+        {"creates_waiting", now.waiting_in[1]},
+        {"reads_waiting", now.waiting_in[2]},
+        {"drift_waiting", now.waiting_in[3]},
         {"calls_started", http_started(g->http)},
         {"calls_failed", http_failed(g->http)},
         {"grants", now.grants},
         {"credentials", now.credentials},
         {"credentials_paused", now.paused},
         {"budget", now.budget > 0 ? (uint64_t)now.budget : 0},
+        {"pause_ms", (uint64_t)now.pause_ms},
+        {"rate_milli", (uint64_t)(now.rate * 1000)}, /* calls in 1000 s, so that slow limits show */
+        {"refused", now.limited},
+        {"probes", now.probes},
+        {"api_silent_ms", (uint64_t)now.breaker_ms}, /* 0: it answers */
     };
     const size_t n = sizeof gauges / sizeof gauges[0];
 

@@ -108,6 +108,31 @@ static void print_row(struct value row, bool colour)
     printf("\n");
 }
 
+/* What the gateway's calls to Packet wait for. */
+static void print_calls(struct value row)
+{
+    struct value g = value_get(row, "gauges");
+    char silent[24];
+
+    if (value_kind(g) != VALUE_MAP)
+        return;
+    printf("\nPacket API: %" PRId64 " calls under way; waiting: %" PRId64 " deletes, %" PRId64
+           " creates, %" PRId64 " reads, %" PRId64 " drift checks\n",
+           number(g, "calls_under_way"), number(g, "deletes_waiting"), number(g, "creates_waiting"),
+           number(g, "reads_waiting"), number(g, "drift_waiting"));
+    printf("  budget %" PRId64 " calls", number(g, "budget"));
+    if (number(g, "rate_milli") > 0)
+        printf(", limit found %.1f calls/s", (double)number(g, "rate_milli") / 1000);
+    printf(", answered 429: %" PRId64 " in %" PRId64 " probes\n", number(g, "refused"), number(g, "probes"));
+    if (number(g, "pause_ms") > 0)
+        printf("  told to pause: %" PRId64 " of %" PRId64 " credentials, the longest for another %.1f s\n",
+               number(g, "credentials_paused"), number(g, "credentials"),
+               (double)number(g, "pause_ms") / 1000);
+    if (number(g, "api_silent_ms") > 0)
+        printf("  no answer for %s: only a probe is sent now and then\n",
+               duration(number(g, "api_silent_ms") / 1000, silent, sizeof silent));
+}
+
 static void print_table(const struct msg_status *status)
 {
     bool colour = in_colour();
@@ -121,6 +146,9 @@ static void print_table(const struct msg_status *status)
            "RESTARTS", "DOING");
     for (struct value_iter it = value_each(status->processes); value_next(&it);)
         print_row(it.item, colour);
+    for (struct value_iter it = value_each(status->processes); value_next(&it);)
+        if (value_is_text(value_get(it.item, "role"), role_name(GATEWAY)))
+            print_calls(it.item);
 }
 
 int show_status(const struct message *answer, const struct command_line *line)

@@ -39,7 +39,8 @@ static void pack_row(struct pack *p, const struct tree_row *row)
     bool waits = row->next_start_ms > 0;
     char how[STATUS_TEXT_MAX];
 
-    pack_map(p, 8 + (row->key[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) + (running ? 1 : 0));
+    pack_map(p, 8 + (row->key[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) + (running ? 1 : 0) +
+                    (row->gauges.len > 0));
     text(p, "role", role_name(row->role));
     number(p, "slot", (int64_t)row->slot);
     number(p, "pid", row->pid);
@@ -58,6 +59,10 @@ static void pack_row(struct pack *p, const struct tree_row *row)
         number(p, "nextStartMs", row->next_start_ms);
     if (running)
         number(p, "beatAgeMs", row->beat_age_ms);
+    if (row->gauges.len > 0) {
+        pack_text(p, "gauges");
+        pack_value(p, row->gauges);
+    }
 }
 
 void status_make(const struct supervisor *s, struct status_answer *answer)

@@ -58,6 +58,8 @@ void tree_free(struct tree *tree)
 {
     if (tree == NULL)
         return;
+    for (unsigned i = 0; i < tree->n_slots; i++)
+        free(tree->slots[i].gauges);
     free(tree->slots);
     free(tree);
 }
@@ -160,6 +162,15 @@ static void keep(struct span text, char *buf, size_t size)
     buf[n] = '\0';
 }
 
+static void keep_gauges(struct slot *slot, struct value gauges)
+{
+    if (!gauges.len || gauges.len > TREE_GAUGES_MAX)
+        return;
+    slot->gauges = x_realloc(slot->gauges, gauges.len);
+    memcpy(slot->gauges, gauges.at, gauges.len);
+    slot->gauges_len = gauges.len;
+}
+
 static void on_end_worker(struct tree *tree, const struct slot *from, uint64_t incarnation,
                           struct instant now)
 {
@@ -186,6 +197,7 @@ void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const st
         slot_event(tree, slot, EV_BEAT, "", now);
         keep(message->body.beat.doing, slot->doing, sizeof slot->doing);
         keep(message->body.beat.key, slot->key, sizeof slot->key);
+        keep_gauges(slot, message->body.beat.gauges);
         return; /* the one message that comes all the time, and changes nothing for the others */
     case MSG_PEER_OK: introduce_answer(tree, slot, message->body.peer_ok.incarnation); break;
     case MSG_EPOCH_CLOSED: epoch_closed(tree, slot, message->body.epoch_closed.epoch); break;
@@ -250,6 +262,7 @@ bool tree_row(const struct tree *tree, unsigned index, struct instant now, struc
         .next_start_ms = waits && child->deadline_ms > now.boot_ms ? child->deadline_ms - now.boot_ms : 0,
         .doing = runs ? slot->doing : "",
         .key = runs ? slot->key : "",
+        .gauges = {.at = slot->gauges, .len = runs ? slot->gauges_len : 0},
         .beat_age_ms = runs ? now.boot_ms - child->beat_ms : 0,
         .why = slot->why,
         .leaving = slot->leaving,

@@ -50,7 +50,8 @@ bool tree_finished(const struct tree *tree, int *code);
 /* All parts READY and introduced. */
 bool tree_ready(const struct tree *tree);
 
-/* One row for status; index from 0, false after the last. doing and key are tree-owned. */
+/* One row for status; index from 0, false after the last. doing, key and gauges are
+ * tree-owned. */
 struct tree_row {
     unsigned role;
     uint64_t slot, incarnation;
@@ -61,6 +62,7 @@ struct tree_row {
     int last_status;       /* of its predecessor, as waitpid gave it; 0 when there was none */
     int64_t next_start_ms; /* from now, when in backoff */
     const char *doing, *key;
+    struct value gauges; /* the numbers of its last beat; absent when there were none */
     int64_t beat_age_ms;
     const char *why; /* why it is (or, once dead, was) ended by a signal; "" when it was not. Static text */
     bool leaving;    /* it said that it ends by itself */

@@ -7,8 +7,9 @@
 #include "supervisor/core/child.h"
 #include "supervisor/core/tree.h"
 
-#define TREE_DOING_MAX 256u
-#define TREE_KEY_MAX   (2u * LIMIT_NAME + 2u)
+#define TREE_DOING_MAX  256u
+#define TREE_GAUGES_MAX 4096u /* bytes; more is not kept */
+#define TREE_KEY_MAX    (2u * LIMIT_NAME + 2u)
 
 /* A place for one child. Slots outlive the processes in them. */
 struct slot {
@@ -27,6 +28,8 @@ struct slot {
     int last_status; /* of the predecessor, as waitpid gave it */
     const char *why; /* why it is being ended; "" when it is not */
     char doing[TREE_DOING_MAX], key[TREE_KEY_MAX];
+    uint8_t *gauges; /* of the last beat that had any: one msgpack value */
+    size_t gauges_len;
 };
 
 struct tree {

@@ -106,10 +106,33 @@ static void test_where_it_looks(void **unused)
 
 /* ---- the conversation */
 
+static void write_gateway(struct pack *p)
+{
+    static const struct {
+        const char *name;
+        uint64_t n;
+    } gauges[] = {
+        {"calls_under_way", 3}, {"deletes_waiting", 1}, {"creates_waiting", 8}, {"reads_waiting", 4},
+        {"budget", 2},          {"credentials", 2},     {"refused", 5},         {"probes", 6},
+        {"rate_milli", 9750},   {"pause_ms", 1250},     {"api_silent_ms", 0},   {"credentials_paused", 1},
+    };
+    const size_t n = sizeof gauges / sizeof gauges[0];
+
+    pack_map(p, 2);
+    pack_text(p, "role");
+    pack_text(p, "packet-gateway");
+    pack_text(p, "gauges");
+    pack_map(p, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        pack_text(p, gauges[i].name);
+        pack_uint(p, gauges[i].n);
+    }
+}
+
 static void write_processes(struct pack *p)
 {
     pack_open(p);
-    pack_array(p, 2);
+    pack_array(p, 3);
     pack_map(p, 8);
     pack_text(p, "role");
     pack_text(p, "worker");
@@ -136,6 +159,7 @@ static void write_processes(struct pack *p)
     pack_text(p, "SIGKILL");
     pack_text(p, "nextStartMs");
     pack_uint(p, 1500);
+    write_gateway(p);
 }
 
 static void answer_status(struct bus *bus, struct inbound *in)
@@ -244,6 +268,8 @@ static void test_status_as_json(void **unused)
     assert_string_equal(json_string_value(json_object_get(first, "role")), "worker");
     assert_int_equal(json_integer_value(json_object_get(first, "pid")), 4711);
     assert_string_equal(json_string_value(json_object_get(first, "doing")), "bell\007 and \033[31mred");
+    json_t *gateway = json_array_get(json_object_get(json, "processes"), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(gateway, "gauges"), "refused")), 5);
     json_decref(json);
 }
 
@@ -259,6 +285,11 @@ static void test_status_as_table(void **unused)
     assert_null(strchr(out, '\033')); /* no colour into a file, and none from others ever */
     assert_null(strchr(out, '\007'));
     assert_non_null(strstr(out, "last: SIGKILL; next start in 1.5 s"));
+    assert_non_null(
+        strstr(out, "Packet API: 3 calls under way; waiting: 1 deletes, 8 creates, 4 reads, 0 drift"));
+    assert_non_null(strstr(out, "budget 2 calls, limit found 9.8 calls/s, answered 429: 5 in 6 probes\n"));
+    assert_non_null(strstr(out, "told to pause: 1 of 2 credentials, the longest for another 1.2 s\n"));
+    assert_null(strstr(out, "no answer"));
 }
 
 static void test_stop(void **unused)

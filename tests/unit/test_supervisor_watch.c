@@ -1,5 +1,6 @@
 /* tests/unit/test_supervisor_watch.c -- deadlines, hangs, parking and the ordered stop: scenarios that state
  * the orders they expect, in order. */
+#include "proto/pack.h"
 #include "tests/unit/test_supervisor_stage.h"
 
 static void test_hang(void **unused)
@@ -269,7 +270,32 @@ static void test_status_rows(void **unused)
     assert_true(row_at(st, WORKER, 0, &row));
     assert_string_equal(row.key, "shoot--a/infra");
     assert_int_equal(strlen(row.doing), 255); /* cut, not dropped */
+    assert_int_equal(row.gauges.len, 0);
     assert_false(tree_row(st->tree, 4, st->now, &row));
+    close_stage(st);
+}
+
+static void test_status_rows_show_the_last_numbers(void **unused)
+{
+    struct stage *st = open_running();
+    struct tree_row row;
+    struct pack p;
+    int64_t n = 0;
+
+    (void)unused;
+    pack_open(&p);
+    for (uint64_t i = 1; i <= 2; i++) {
+        pack_again(&p);
+        pack_map(&p, 1);
+        pack_text(&p, "grants");
+        pack_uint(&p, 7 * i);
+        say(st, WORKER, 3, (struct message){.body.beat = {.doing = SPAN("x"), .gauges = pack_result(&p)}},
+            MSG_BEAT);
+    }
+    pack_close(&p);
+    assert_true(row_at(st, WORKER, 0, &row));
+    assert_true(value_int(value_get(row.gauges, "grants"), &n));
+    assert_int_equal(n, 14);
     close_stage(st);
 }
 
@@ -289,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_gives_up_on_wrong_configuration),
         cmocka_unit_test(test_own_pause_blames_nobody),
         cmocka_unit_test(test_status_rows),
+        cmocka_unit_test(test_status_rows_show_the_last_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,7 @@ $(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(B)/obj/tests/unit/filter.o $(if $(
 	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS_every)
 endef
 $(foreach t,$(notdir $(UNIT)),$(eval $(call unit_rules,$(t))))
+$(B)/tests/test_gateway_transport_sim: | $(B)/tests/sim-packet-api
 # These start the program itself.
 $(filter $(B)/tests/test_packet_sim_server%,$(UNIT)): | $(B)/tests/sim-packet-api
 

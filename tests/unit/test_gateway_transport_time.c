@@ -152,7 +152,7 @@ static void test_C_09_a_silent_peer_is_left_by_the_low_speed_limit(void **state)
 {
     static const char *const ways[] = {"silence", "silence", "stall", "stall", "half-head"};
 
-    limits(*state, NEVER_MS, NEVER_MS, 1);
+    limits(*state, NEVER_MS, NEVER_MS, 3);
     ended_by(*state, ways, 5);
 }
 
@@ -160,7 +160,7 @@ static void test_C_09_a_peer_that_drips_is_left_by_the_total_limit(void **state)
 {
     static const char *const ways[] = {"drip", "drip", "silence", "stall", "half-head"};
 
-    limits(*state, NEVER_MS, 1500, NEVER_S);
+    limits(*state, NEVER_MS, 3000, NEVER_S);
     ended_by(*state, ways, 5);
 }
 

@@ -7,25 +7,33 @@
 
 #include "packet-gateway/core/answer.h"
 
+/* The quote that ends the string, or NULL. Most of a list is text: looked through by memchr(), once. */
+static const char *string_end(const char *at, const char *end)
+{
+    const char *quote = memchr(at, '"', (size_t)(end - at)), *escape;
+
+    while (quote && (escape = memchr(at, '\\', (size_t)(quote - at)))) {
+        at = escape + 2;
+        if (at > quote)
+            quote = memchr(at, '"', (size_t)(end - at));
+    }
+    return quote;
+}
+
 /* jansson allocates some hundred bytes for each value and recurses: both are bounded here. */
 static bool bounded(const char *body, size_t len)
 {
+    const char *end = body + len;
     unsigned depth = 0, values = 0;
-    bool in_string = false;
 
-    for (size_t i = 0; i < len; i++) {
-        char c = body[i];
+    for (const char *at = body; at < end; at++) {
+        char c = *at;
 
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-            continue;
-        }
-        if (c == '"')
-            in_string = true;
-        else if (c == '[' || c == '{')
+        if (c == '"') {
+            at = string_end(at + 1, end);
+            if (!at)
+                return false;
+        } else if (c == '[' || c == '{')
             depth++;
         else if ((c == ']' || c == '}') && depth)
             depth--;

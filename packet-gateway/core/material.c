@@ -74,7 +74,13 @@ static void fingerprint_write(const unsigned char *blob, size_t len, char out[FI
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void skip_blanks(const char **at, const char *end)
+{
+    while (*at < end && is_blank(**at))
+        (*at)++;
 }
 
 /* The next word of *at, before end. */
@@ -82,8 +88,7 @@ static struct span word(const char **at, const char *end)
 {
     struct span w;
 
-    while (*at < end && is_blank(**at))
-        (*at)++;
+    skip_blanks(at, end);
     w.p = *at;
     while (*at < end && !is_blank(**at))
         (*at)++;
@@ -121,23 +126,35 @@ bool material_same(const struct material *a, const struct material *b)
     return memcmp(a->digest, b->digest, DIGEST_LEN) == 0;
 }
 
-static struct span without_padding(struct span text)
+/* Characters left of a word, padding aside; 2 stands for more. */
+static unsigned left_of(const char *at, const char *end)
 {
-    while (text.len && text.p[text.len - 1] == '=')
-        text.len--;
-    return text;
+    unsigned n = 0;
+
+    for (const char *c = at; c < end && !is_blank(*c) && n < 2; c++)
+        if (*c != '=')
+            n = c == at ? 1 : 2;
+    return n;
 }
 
-/* Equal blobs have texts of equal length that differ in the unused bits of the last character at most. */
+/* Equal blobs have texts of equal length that differ in the unused bits of the last character at most. Stops
+ * where the texts part: of two keys of a kind that is soon. */
 bool material_alike(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    const char *at_a = a, *at_b = b;
-    struct span type_a = word(&at_a, a + a_len), type_b = word(&at_b, b + b_len);
-    struct span text_a = without_padding(word(&at_a, a + a_len));
-    struct span text_b = without_padding(word(&at_b, b + b_len));
+    const char *at_a = a, *end_a = a + a_len, *at_b = b, *end_b = b + b_len, *text;
 
-    return span_same(type_a, type_b) && text_a.len == text_b.len && text_a.len &&
-           memcmp(text_a.p, text_b.p, text_a.len - 1) == 0;
+    if (!span_same(word(&at_a, end_a), word(&at_b, end_b)))
+        return false;
+    skip_blanks(&at_a, end_a);
+    skip_blanks(&at_b, end_b);
+    text = at_a;
+    while (at_a < end_a && at_b < end_b && *at_a == *at_b && !is_blank(*at_a)) {
+        at_a++;
+        at_b++;
+    }
+    unsigned left = left_of(at_a, end_a);
+
+    return left < 2 && left == left_of(at_b, end_b) && (left || at_a > text);
 }
 
 bool uuid_copy(const char *text, size_t len, char out[UUID_TEXT])

@@ -33,6 +33,12 @@ static void test_S_13_filters(void **state)
     assert_int_equal(shown(world, KEYS "?query=con"), 0);
     world->token = "project-token";
     assert_int_equal(shown(world, "/metal/v1/ssh-keys?search=third"), 1);
+    world->token = "user-token";
+    assert_int_equal(call(world, "POST", "/metal/v1/ssh-keys", "{\"label\":\"mine\",\"key\":\"" RSA "\"}"),
+                     201);
+    assert_int_equal(shown(world, "/metal/v1/ssh-keys?search=mine"), 1);
+    assert_int_equal(shown(world, "/metal/v1/ssh-keys?search=yours"), 0);
+    assert_int_equal(shown(world, "/metal/v1/ssh-keys?query=yours"), 1);
 }
 
 static void test_S_14_no_meta_by_default(void **state)

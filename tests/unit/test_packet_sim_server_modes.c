@@ -264,6 +264,7 @@ static void test_command_line(void **state)
                                         "--unknown",
                                         "argument",
                                         "--prefix=/ends/with/",
+                                        "--prefix=/_sim",
                                         "--prefix=starts-without",
                                         "--tls-cert=/etc/hostname",
                                         "--project=not-a-uuid",

@@ -10,8 +10,9 @@ static const char *const flags =
     "{\"ready\":true,\"url\":\"https://127.0.0.1:PORT/metal/v1\",\"adminURL\":\"http://127.0.0.1:PORT/"
     "_sim\",\n"
     "   \"caFile\":\"DIR/ca.crt\",\"pid\":N}\n"
-    "and runs until SIGTERM or SIGINT (exit 0). Requests of different connections never wait for each "
-    "other.\n"
+    "and runs until SIGTERM or SIGINT (exit 0; 1: cannot start, 2: wrong flag). Requests of different "
+    "connections never\n"
+    "wait for each other.\n"
     "\n"
     "  --host ADDRESS            IPv4 address to listen on (127.0.0.1)\n"
     "  --port N                  port of the API; 0: any free one (default)\n"
@@ -117,7 +118,36 @@ static const char *const switches =
     "  latencyMs, latencyGetMs, latencyPostMs, latencyPutMs, latencyDeleteMs (-1: latencyMs), "
     "latencyJitterMs\n"
     "  rate N (0: none), rateBurst N, rateScope token|all, rateHeaders false|true,\n"
-    "  rateRetryAfter seconds|date|none, rateDeniedCostsNothing true|false\n"
+    "  rateRetryAfter seconds|date|none, rateDeniedCostsNothing true|false\n";
+
+static const char *const limits =
+    "\n"
+    "Rate limit: for each valid token (rateScope all: for all together) a bucket of rateBurst requests that "
+    "gains rate of\n"
+    "them a second, both exact to the millisecond. A request that finds less than one is answered 429, "
+    "changes "
+    "nothing\n"
+    "and is counted in violations.rate, which therefore stays 0 exactly if no time of t seconds has seen "
+    "more "
+    "than\n"
+    "rateBurst + rate * t requests. The bucket is asked before the fault rules; a changed rate or rateBurst "
+    "fills it.\n"
+    "  X-RateLimit-Limit      rateBurst\n"
+    "  X-RateLimit-Remaining  whole requests that are left after this one\n"
+    "  X-RateLimit-Reset      Unix second by which the bucket will be full again, rounded up\n"
+    "  Retry-After            seconds until one request will be admitted, rounded up; or the date of that\n"
+    "The three are on every answer to a valid token while rateHeaders is true, the last on a 429 alone.\n"
+    "\n"
+    "Violations, counted and else served as usual: rate (above); duringPause: sent while a Retry-After, of "
+    "the "
+    "bucket or of\n"
+    "a fault, was running for that token (50 ms of grace from the answer's arrival); instancesIds: a body "
+    "with "
+    "that member;\n"
+    "badId: an item's path without a UUID; contentType: a body without application/json, or the header "
+    "without "
+    "a body;\n"
+    "userAgent, noToken: none sent.\n"
     "\n"
     "A ledger line: seq, receivedMs, committedMs (null: nothing changed), answerMs (when it was due; null: "
     "never),\n"
@@ -133,4 +163,5 @@ void help_print(FILE *to)
     fputs(flags, to);
     fputs(admin, to);
     fputs(switches, to);
+    fputs(limits, to);
 }

@@ -119,7 +119,8 @@ static int prefix(struct options *options, const char *text)
 {
     size_t len = strlen(text);
     options->sim.prefix = text;
-    return len > 0 && (text[0] != '/' || text[len - 1] == '/') ? -1 : 0;
+    bool wrong = len > 0 && (text[0] != '/' || text[len - 1] == '/');
+    return wrong || packet_sim_is_admin_path(text) ? -1 : 0;
 }
 
 static int keep(struct options *options, const char *text)

@@ -153,8 +153,8 @@ void psim_fault_apply(struct psim_call *call)
     else
         apply_body(call, fault);
     apply_request_id(call, fault, fresh);
-    apply_headers(call, fault);
     apply_wait(call, fault);
+    apply_headers(call, fault);
     call->answer->fate = (enum sim_fate)find_fate(fault);
     if (json_is_integer(delay) && json_integer_value(delay) >= 0)
         call->answer->delay_ms = (unsigned)json_integer_value(delay);

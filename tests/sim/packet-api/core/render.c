@@ -3,6 +3,7 @@
  * faults. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "tests/sim/packet-api/core/internal.h"
 
@@ -48,9 +49,14 @@ void psim_header(struct psim_call *call, const char *name, const char *format, .
 {
     struct sim_answer *answer = call->answer;
     va_list args;
-    if (answer->n_headers == SIM_HEADERS_MAX)
+    unsigned at = 0; /* a fault's header takes the place of the simulator's own */
+    while (at < answer->n_headers && strcasecmp(answer->headers[at].name, name) != 0)
+        at++;
+    if (at == SIM_HEADERS_MAX)
         return;
-    struct sim_header *header = &answer->headers[answer->n_headers++];
+    if (at == answer->n_headers)
+        answer->n_headers++;
+    struct sim_header *header = &answer->headers[at];
     snprintf(header->name, sizeof header->name, "%s", name);
     va_start(args, format);
     vsnprintf(header->value, sizeof header->value, format, args);

@@ -44,6 +44,8 @@ func holds(keys []packngo.SSHKey, id string) error {
 }
 
 func checkPackngo(r *report, s *sim) {
+	_, err := newWorld(s)
+	r.check("packngo, begin", err)
 	for _, token := range []string{userToken, projectToken} {
 		c, err := newClient(s, token)
 		if err != nil {

@@ -83,6 +83,17 @@ var table = []row{
 	{"project, project token", projectToken, "GET", "/projects/" + projectID, "", 404, ""},
 	{"project, revoked token", revokedToken, "GET", "/projects/" + projectID, "", 401, ""},
 	{"project, unknown", userToken, "GET", "/projects/" + unknownID, "", 404, ""},
+	{"change project", userToken, "PUT", "/projects/" + siblingID,
+		`{"name":"renamed","tags":["t"],"customdata":{"a":1},"backend_transfer_enabled":true}`, 200, ""},
+	{"change project, name alone", userToken, "PUT", "/projects/" + siblingID, `{"name":"other"}`, 200, ""},
+	{"change project, no name", userToken, "PUT", "/projects/" + siblingID, `{"name":""}`, 422, ""},
+	{"change project, project token", projectToken, "PUT", "/projects/" + projectID, `{"name":"dev"}`, 404, ""},
+	{"change project, foreign", userToken, "PUT", "/projects/" + strangerID, `{"name":"mine"}`, 404, ""},
+	{"change project, revoked token", revokedToken, "PUT", "/projects/" + projectID, `{}`, 401, ""},
+	{"delete project, foreign", userToken, "DELETE", "/projects/" + strangerID, "", 404, ""},
+	{"delete project, revoked token", revokedToken, "DELETE", "/projects/" + siblingID, "", 401, ""},
+	{"delete project", userToken, "DELETE", "/projects/" + siblingID, "", 204, ""},
+	{"delete project again", userToken, "DELETE", "/projects/" + siblingID, "", 404, ""},
 	{"user", userToken, "GET", "/user", "", 200, ""},
 	{"user, project token", projectToken, "GET", "/user", "", 403, ""},
 	{"user, revoked token", revokedToken, "GET", "/user", "", 401, ""},
@@ -101,6 +112,7 @@ type world map[string]string
 func newWorld(s *sim) (world, error) {
 	w := world{"USED": newKey()}
 	var made [3]struct{ ID string }
+	s.ask("POST", "/projects", map[string]string{"id": siblingID, "name": "other"}, nil) // refused while it is there
 	err := errors.Join(
 		s.ask("DELETE", "/faults", nil, nil), s.ask("DELETE", "/keys", nil, nil),
 		s.ask("POST", "/keys", map[string]string{"project": projectID, "label": "first", "key": w["USED"]}, &made[0]),

@@ -101,6 +101,63 @@ static void test_S_05_every_path_answers(void **state)
     assert_int_equal(call(world, "GET", key_path(world, path, sizeof path), NULL), 200);
 }
 
+#define OTHER_PROJECT "/metal/v1/projects/" SIBLING
+
+static void test_S_05_change_a_project(void **state)
+{
+    struct world *world = *state;
+    static const char *const wrong[] = {"[]",
+                                        "{\"name\":\"\"}",
+                                        "{\"name\":7}",
+                                        "{\"tags\":[1]}",
+                                        "{\"customdata\":[]}",
+                                        "{\"name\":\"four bytes: \xf0\x9f\x98\x80\"}"};
+    world->now_ms += 1000;
+    assert_int_equal(call(world, "PUT", OTHER_PROJECT, "{\"name\":\"new\",\"tags\":[\"t\"]}"), 200);
+    assert_int_equal(call(world, "PUT", OTHER_PROJECT, "{\"customdata\":{\"a\":1}}"), 200);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(call(world, "PUT", OTHER_PROJECT, wrong[i]), 422);
+    fault(world, "{\"fault\":{\"preset\":\"failed-no-id\"}}");
+    assert_int_equal(call(world, "PUT", OTHER_PROJECT, "{\"name\":\"lost\"}"), 200);
+    assert_int_equal(call(world, "GET", OTHER_PROJECT, NULL), 200);
+    assert_string_equal(text(world->json, "name"), "new");
+    assert_int_equal(json_array_size(json_object_get(world->json, "tags")), 1);
+    assert_int_equal(json_object_size(json_object_get(world->json, "customdata")), 1);
+    assert_string_equal(text(world->json, "created_at"), "2023-11-14T22:13:20Z");
+    assert_string_equal(text(world->json, "updated_at"), "2023-11-14T22:13:21Z");
+    world->token = "foreign-token";
+    assert_int_equal(call(world, "PUT", OTHER_PROJECT, "{\"name\":\"x\"}"), 404);
+    world->token = "reader-token";
+    set(world, "{\"projectTokenProject\":200}");
+    assert_int_equal(call(world, "PUT", "/metal/v1/projects/" PROJECT, "{\"name\":\"x\"}"), 403);
+    assert_int_equal(call(world, "DELETE", "/metal/v1/projects/" PROJECT, NULL), 403);
+}
+
+/* Keys in it do not hold it up (packet 2.6). */
+static void test_S_05_remove_a_project(void **state)
+{
+    struct world *world = *state;
+    char path[128];
+    assert_int_equal(post(world, "a", ED25519), 201);
+    key_path(world, path, sizeof path);
+    fault(world, "{\"fault\":{\"preset\":\"failed-500\"}}");
+    assert_int_equal(call(world, "DELETE", "/metal/v1/projects/" PROJECT, NULL), 500);
+    assert_int_equal(call(world, "GET", path, NULL), 200);
+    assert_int_equal(call(world, "DELETE", "/metal/v1/projects/" PROJECT, NULL), 204);
+    assert_int_equal(call(world, "DELETE", "/metal/v1/projects/" PROJECT, NULL), 404);
+    assert_int_equal(call(world, "GET", KEYS, NULL), 404);
+    assert_int_equal(call(world, "GET", path, NULL), 404);
+    assert_int_equal(packet_sim_key_count(world->sim, NULL), 0);
+    assert_int_equal(call(world, "GET", "/metal/v1/projects", NULL), 200);
+    assert_int_equal(json_array_size(json_object_get(world->json, "projects")), 1);
+    world->token = "project-token";
+    assert_int_equal(call(world, "GET", KEYS, NULL), 401);
+    assert_non_null(packet_sim_add_project(world->sim, PROJECT, "again", NULL, world->now_ms));
+    assert_int_equal(call(world, "GET", KEYS, NULL), 401);
+    world->token = "user-token";
+    assert_int_equal(listed(world), 0);
+}
+
 static void test_S_06_statuses_of_changes(void **state)
 {
     struct world *world = *state;
@@ -282,6 +339,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_S_03_401_comes_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_04_errors_are_arrays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_05_every_path_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_05_change_a_project, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_S_05_remove_a_project, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_06_statuses_of_changes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_07_put_and_patch_are_partial, setup, teardown),
         cmocka_unit_test_setup_teardown(test_S_07_update_refuses_a_bad_key, setup, teardown),

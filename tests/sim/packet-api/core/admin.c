@@ -94,10 +94,12 @@ static json_t *key_entry(const struct psim_key *key)
 static json_t *projects_json(const struct packet_sim *sim)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < sim->n_projects; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s}", "id", sim->projects[i]->id, "name",
-                                        sim->projects[i]->name, "account", sim->projects[i]->account->name));
+    for (size_t i = 0; i < sim->n_projects; i++) {
+        const struct psim_project *project = sim->projects[i];
+        if (!project->deleted)
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", project->id, "name", project->name,
+                                                  "account", project->account->name));
+    }
     return list;
 }
 

@@ -1,6 +1,6 @@
 /* tests/sim/packet-api/core/internal.h -- what the core's files share.
  * Owns the layout of struct packet_sim; never seen outside core/. Order of dependence: util, pubkey, store <-
- * render, query, rate <- keys, places <- fault, ledger <- admin, sim. */
+ * render, query, rate <- keys, places, projects <- fault, ledger <- admin, sim. */
 #ifndef TESTS_SIM_PACKET_API_CORE_INTERNAL_H
 #define TESTS_SIM_PACKET_API_CORE_INTERNAL_H
 
@@ -56,7 +56,9 @@ struct psim_project {
     char id[PACKET_SIM_ID_LEN + 1];
     char *name;
     struct psim_account *account;
-    int64_t created_ms;
+    int64_t created_ms, changed_ms;
+    bool deleted;
+    json_t *members; /* those that a client may set, but the name */
 };
 
 struct psim_token {
@@ -131,6 +133,8 @@ struct packet_sim {
 
 struct psim_account *psim_account(struct packet_sim *sim, const char *name, int64_t now_ms);
 struct psim_project *psim_project(const struct packet_sim *sim, const char *id);
+void psim_project_delete(struct packet_sim *sim, struct psim_project *project, int64_t now_ms);
+bool psim_tags_fit(const json_t *tags); /* an array of strings */
 struct psim_token *psim_token(const struct packet_sim *sim, const char *text);
 struct psim_key *psim_key_live(const struct packet_sim *sim, const char *id);
 struct psim_version *psim_current(const struct psim_key *key);
@@ -227,6 +231,15 @@ void psim_key_update(struct psim_call *call);
 void psim_key_remove(struct psim_call *call);
 void psim_projects_list(struct psim_call *call); /* places.c */
 void psim_project_read(struct psim_call *call);
+json_t *psim_project_object(struct psim_call *call, const struct psim_project *project);
+/* True after answering as a project token's own project does (packet 3.1). */
+bool psim_refuse_own_project(struct psim_call *call);
+
+/* -- projects_write.c
+ * ------------------------------------------------------------------------------------------ */
+
+void psim_project_update(struct psim_call *call);
+void psim_project_remove(struct psim_call *call);
 void psim_user_read(struct psim_call *call);
 void psim_metros_list(struct psim_call *call); /* metros.c */
 void psim_metro_read(struct psim_call *call);

@@ -28,17 +28,18 @@ static bool includes_keys(const char *query)
     return found;
 }
 
-static json_t *project_object(struct psim_call *call, const struct psim_project *project)
+json_t *psim_project_object(struct psim_call *call, const struct psim_project *project)
 {
-    char created[24];
+    char created[24], updated[24];
     psim_date(project->created_ms, created);
+    psim_date(project->changed_ms, updated);
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:{}, s:[], s:[], s:[], s:[], s:[], s:{}, s:b, s:s, s:[]}", "id",
-                  project->id, "name", project->name, "created_at", created, "updated_at", created,
-                  "max_devices", "members", "memberships", "invitations", "devices", "volumes", "customdata",
-                  "backend_transfer_enabled", 0, "type", "default", "tags");
+        json_pack("{s:s, s:s, s:s, s:s, s:{}, s:[], s:[], s:[], s:[], s:[], s:s}", "id", project->id, "name",
+                  project->name, "created_at", created, "updated_at", updated, "max_devices", "members",
+                  "memberships", "invitations", "devices", "volumes", "type", "default");
     if (object == NULL)
         abort();
+    json_object_update(object, project->members);
     json_object_set_new(object, "ssh_keys", key_links(call, project, includes_keys(call->request->query)));
     json_object_set_new(object, "href", json_sprintf("%s/projects/%s", call->sim->prefix, project->id));
     json_object_set_new(object, "url", json_sprintf("%s/projects/%s", call->sim->prefix, project->id));
@@ -49,7 +50,7 @@ static bool wanted(const struct psim_call *call, const struct psim_project *proj
 {
     const struct psim_token *token = call->token;
     bool seen = token->project != NULL ? token->project == project : token->account == project->account;
-    return seen && (name == NULL || strcmp(name, project->name) == 0);
+    return seen && !project->deleted && (name == NULL || strcmp(name, project->name) == 0);
 }
 
 void psim_projects_list(struct psim_call *call)
@@ -66,7 +67,7 @@ void psim_projects_list(struct psim_call *call)
         if (!wanted(call, sim->projects[i], name))
             continue;
         if (at >= page.first && at < page.first + page.count)
-            json_array_append_new(list, project_object(call, sim->projects[i]));
+            json_array_append_new(list, psim_project_object(call, sim->projects[i]));
         at++;
     }
     free(name);
@@ -75,16 +76,20 @@ void psim_projects_list(struct psim_call *call)
     psim_answer_json_take(call, 200, json_pack("{s:o, s:o}", "projects", list, "meta", meta));
 }
 
+bool psim_refuse_own_project(struct psim_call *call)
+{
+    int status = call->sim->switches.project_token_project;
+    if (call->token->project == NULL || status == 200)
+        return false;
+    psim_answer_forbidden(call, status); /* packngo#245 */
+    return true;
+}
+
 void psim_project_read(struct psim_call *call)
 {
     struct psim_project *project = psim_reach_project(call);
-    int status = call->sim->switches.project_token_project;
-    if (project == NULL)
-        return;
-    if (call->token->project != NULL && status != 200)
-        psim_answer_forbidden(call, status); /* packngo#245, see packet 3.1 */
-    else
-        psim_answer_json_take(call, 200, project_object(call, project));
+    if (project != NULL && !psim_refuse_own_project(call))
+        psim_answer_json_take(call, 200, psim_project_object(call, project));
 }
 
 void psim_user_read(struct psim_call *call)

@@ -92,6 +92,8 @@ static const struct operation {
     {PACKET_SIM_KEY, PACKET_SIM_DELETE, psim_key_remove},
     {PACKET_SIM_PROJECTS, PACKET_SIM_GET, psim_projects_list},
     {PACKET_SIM_PROJECT, PACKET_SIM_GET, psim_project_read},
+    {PACKET_SIM_PROJECT, PACKET_SIM_PUT, psim_project_update},
+    {PACKET_SIM_PROJECT, PACKET_SIM_DELETE, psim_project_remove},
     {PACKET_SIM_USER, PACKET_SIM_GET, psim_user_read},
     {PACKET_SIM_METROS, PACKET_SIM_GET, psim_metros_list},
     {PACKET_SIM_METRO, PACKET_SIM_GET, psim_metro_read},

@@ -68,7 +68,8 @@ void psim_call_begin(struct psim_call *call)
              (unsigned long long)low);
     psim_route(call);
     call->token = *call->request->token != '\0' ? psim_token(sim, call->request->token) : NULL;
-    if (call->token != NULL && call->token->kind == PACKET_SIM_TOKEN_REVOKED)
+    if (call->token != NULL && (call->token->kind == PACKET_SIM_TOKEN_REVOKED ||
+                                (call->token->project != NULL && call->token->project->deleted)))
         call->token = NULL;
 }
 

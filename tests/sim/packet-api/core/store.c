@@ -34,7 +34,7 @@ struct psim_account *psim_account(struct packet_sim *sim, const char *name, int6
 struct psim_project *psim_project(const struct packet_sim *sim, const char *id)
 {
     for (size_t i = 0; i < sim->n_projects; i++)
-        if (strcasecmp(sim->projects[i]->id, id) == 0)
+        if (!sim->projects[i]->deleted && strcasecmp(sim->projects[i]->id, id) == 0)
             return sim->projects[i];
     return NULL;
 }
@@ -51,10 +51,26 @@ const char *packet_sim_add_project(struct packet_sim *sim, const char *id, const
         psim_uuid(&sim->random_ids, project->id);
     project->name = psim_strdup(name != NULL && *name != '\0' ? name : "project");
     project->account = psim_account(sim, account, now_ms);
-    project->created_ms = now_ms;
+    project->created_ms = project->changed_ms = now_ms;
+    project->members = json_pack("{s:{}, s:b, s:[]}", "customdata", "backend_transfer_enabled", 0, "tags");
     sim->projects = room(sim->projects, sim->n_projects);
     sim->projects[sim->n_projects++] = project;
     return project->id;
+}
+
+static void mark_deleted(const struct packet_sim *sim, struct psim_key *key, int64_t now_ms)
+{
+    key->deleted_ms = now_ms < 0 ? 0 : now_ms;
+    key->ghost_lists = sim->switches.list_keep_deleted_reads;
+}
+
+/* The record stays: keys that lists still show and tokens point to it. */
+void psim_project_delete(struct packet_sim *sim, struct psim_project *project, int64_t now_ms)
+{
+    project->deleted = true;
+    for (size_t i = sim->n_keys; i-- > 0;)
+        if (sim->keys[i]->project == project && sim->keys[i]->deleted_ms < 0)
+            mark_deleted(sim, sim->keys[i], now_ms);
 }
 
 struct psim_token *psim_token(const struct packet_sim *sim, const char *text)
@@ -126,7 +142,7 @@ void psim_version_clear(struct psim_version *version)
     memset(version, 0, sizeof *version);
 }
 
-static bool tags_fit(json_t *tags)
+bool psim_tags_fit(const json_t *tags)
 {
     size_t i;
     json_t *tag;
@@ -150,7 +166,7 @@ bool psim_version_make(struct psim_version *out, const struct psim_version *base
         out->pub = base->pub;
     else if (!psim_pubkey_parse(line, &out->pub))
         return false;
-    if (tags != NULL && !tags_fit(tags))
+    if (tags != NULL && !psim_tags_fit(tags))
         return false;
     out->from_ms = now_ms;
     out->label = psim_strdup(label != NULL ? label : base != NULL ? base->label : "");
@@ -222,8 +238,7 @@ static void bury(struct packet_sim *sim, int64_t now_ms)
 
 void psim_key_delete(struct packet_sim *sim, struct psim_key *key, int64_t now_ms)
 {
-    key->deleted_ms = now_ms < 0 ? 0 : now_ms;
-    key->ghost_lists = sim->switches.list_keep_deleted_reads;
+    mark_deleted(sim, key, now_ms);
     bury(sim, now_ms);
 }
 
@@ -258,6 +273,7 @@ void psim_store_free(struct packet_sim *sim)
     }
     for (size_t i = 0; i < sim->n_projects; i++) {
         free(sim->projects[i]->name);
+        json_decref(sim->projects[i]->members);
         free(sim->projects[i]);
     }
     for (size_t i = 0; i < sim->n_accounts; i++) {

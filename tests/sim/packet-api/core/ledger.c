@@ -44,7 +44,7 @@ static void add_header(const struct psim_call *call, json_t *headers, const char
 {
     char key[64], hash[PACKET_SIM_HASH_LEN + 1];
     size_t n = 0;
-    for (; name[n] != '\0' && n < sizeof key - 1; n++)
+    for (; n < sizeof key - 1 && name[n] != '\0'; n++)
         key[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] - 'A' + 'a' : name[n]);
     key[n] = '\0';
     if (is_secret(key)) {

@@ -41,6 +41,8 @@ def create(t: T) -> None:
     s = t.shoot().create()
     s.wait_state("Succeeded", "Create")
     check_succeeded(t, s)
+    wait_for("the last version to be recorded",
+             lambda: "Create/Succeeded" in t.recorder.operations(s.namespace, NAME), seconds=10)
     t.equal(t.recorder.operations(s.namespace, NAME), ["none", "Create/Processing", "Create/Succeeded"], "steps")
     t.equal(t.packet.calls(), ["GET project-keys", "POST project-keys"], "Packet calls")
     first = next(v for v in t.recorder.versions(s.namespace, NAME) if v["metadata"].get("finalizers"))

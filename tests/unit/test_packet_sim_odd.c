@@ -23,10 +23,11 @@ static const char *const methods[] = {"GET", "GET",   "POST",   "POST", "POST", 
 static const char *const tokens[] = {"user-token",   "user-token",    "user-token", "project-token",
                                      "reader-token", "revoked-token", "",           "\xff\n"};
 
-static const char *const path_pieces[] = {
-    "/metal/v1", "/projects", "/" PROJECT, "/ssh-keys",  "/ssh-keys/", "/user",      "/_sim",     "/faults",
-    "/config",   "/keys",     "/tokens",   "/projects/", "/ledger",    "/state",     "/counters", "/presets",
-    "/",         "//",        "%2e",       "\xff",       "-",          "/locations", "/metros"};
+static const char *const path_pieces[] = {"/metal/v1", "/projects",  ("/" PROJECT), "/ssh-keys", "/ssh-keys/",
+                                          "/user",     "/_sim",      "/faults",     "/config",   "/keys",
+                                          "/tokens",   "/projects/", "/ledger",     "/state",    "/counters",
+                                          "/presets",  "/",          "//",          "%2e",       "\xff",
+                                          "-",         "/locations", "/metros"};
 static const char *const query_pieces[] = {
     "query=", "search=", "page=", "per_page=", "since=", "limit=", "include=", "ssh_keys",
     "&",      "=",       "%",     "%4",        "%00",    "+",      "-1",       "99999999999999999999",
@@ -47,9 +48,9 @@ static const char *const body_pieces[] = {"{",
                                           "\"\xff\"",
                                           "\"label\":",
                                           "\"key\":",
-                                          "\"" ED25519 "\"",
-                                          "\"" ED25519 "\\n\"",
-                                          "\"" RSA "\"",
+                                          ("\"" ED25519 "\""),
+                                          ("\"" ED25519 "\\n\""),
+                                          ("\"" RSA "\""),
                                           "\"tags\":",
                                           "[\"t\"]",
                                           "\"op\":",
@@ -58,7 +59,7 @@ static const char *const body_pieces[] = {"{",
                                           "\"delete\"",
                                           "\"id\":",
                                           "\"project\":",
-                                          "\"" PROJECT "\"",
+                                          ("\"" PROJECT "\""),
                                           "\"fault\":{",
                                           "\"match\":{",
                                           "\"preset\":",
@@ -112,7 +113,7 @@ static size_t build(char *out, size_t size, const char *const *pieces, size_t n,
 static size_t build_body(char *out, size_t size)
 {
     static const char *const whole[] = {
-        "{\"label\":\"a\",\"key\":\"" ED25519 "\"}",
+        ("{\"label\":\"a\",\"key\":\"" ED25519 "\"}"),
         "{\"fault\":{\"answer\":\"nulls\"},\"count\":2}",
         "{\"fault\":{\"answer\":\"no-id\",\"commit\":true},\"count\":2}",
         "{\"fault\":{\"answer\":\"huge\",\"size\":70000},\"count\":2}",
@@ -120,7 +121,7 @@ static size_t build_body(char *out, size_t size)
         "{\"fault\":{\"answer\":\"truncated\"},\"count\":2}",
         "{\"fault\":{\"fate\":\"reset\",\"commitAfterMs\":500},\"count\":2}",
         "{\"fault\":{\"raw\":\"x\",\"contentType\":\"y\",\"status\":204},\"count\":2}",
-        "{\"op\":\"put\",\"key\":\"" RSA "\"}",
+        ("{\"op\":\"put\",\"key\":\"" RSA "\"}"),
         "{\"meta\":true,\"metaPageSize\":1,\"updatedAt\":\"moving\"}",
         "{\"listKeepDeletedReads\":3,\"listLagMs\":1000,\"dupCheck\":\"off\"}",
         "{\"sunset\":\"off\"}"};

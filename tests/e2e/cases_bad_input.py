@@ -174,6 +174,12 @@ def create_answers_500_after_commit(t: T) -> None:
     t.equal(t.packet.calls().count("POST project-keys"), len(shoots), "number of POSTs")
 
 
+def gauges(t: T) -> dict[str, int]:
+    """The gateway's numbers, as packetctl --json shows them."""
+    row = next(row for row in t.provider.status()["processes"] if row["role"] == "packet-gateway")
+    return row.get("gauges", {})
+
+
 @case(gardener=(39,), packet=("C-34", "S-26"))
 def api_answers_429(t: T) -> None:
     """429 with Retry-After: waited for; no Error is shown at the first one, never a final code; one key."""
@@ -183,6 +189,8 @@ def api_answers_429(t: T) -> None:
     heals(t, s)
     t.equal(sorted(t.recorder.codes(s.namespace, NAME)), [], "codes shown")
     t.equal(t.packet.counters()["violations"]["duringPause"], 0, "requests sent while told to wait")
+    wait_for("packetctl to count both 429s", lambda: gauges(t).get("refused") == 2)
+    t.check("answered 429: 2 in" in t.provider.packetctl("status"), "packetctl status shows the 429s")
 
 
 @case(gardener=(77,))

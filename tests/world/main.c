@@ -41,6 +41,7 @@ static void draw_plan(struct world *world)
                                 .kube_twice = one_of(rng, 0, 20, 60),
                                 .packet_fault = one_of(rng, 0, 60, 250),
                                 .packet_slow = one_of(rng, 0, 20, 200),
+                                .packet_out_ms = one_of(rng, 0, 0, 3000 + (unsigned)rng_below(rng, 17000)),
                                 .slow_frame = one_of(rng, 0, 5, 30),
                                 .kill_every_ms = one_of(rng, 0, 1000, 4000),
                                 .stop_every_ms = one_of(rng, 0, 0, 5000),

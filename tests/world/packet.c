@@ -8,8 +8,9 @@
 #include "packet-gateway/core/gateway.h"
 #include "tests/world/world.h"
 
-#define LATE_MS 120000
-#define SLOW_MS 15000 /* of an answer; a call may take twice as long */
+#define LATE_MS     120000
+#define OUT_FROM_MS 1000
+#define SLOW_MS     15000 /* of an answer; a call may take twice as long */
 
 enum packet_link {
     LINK_OK,
@@ -190,6 +191,9 @@ static enum packet_link draw_fate(struct world *world, bool once)
     static const enum packet_link fates[] = {
         LINK_NOT_SENT,   LINK_LOST_REQUEST, LINK_LOST_ANSWER, LINK_TWICE, LINK_404_AFTER,
         LINK_500_BEFORE, LINK_500_AFTER,    LINK_TRUNCATED,   LINK_HTML,  LINK_429};
+    if (!world->quiet && world->now.boot_ms - OUT_FROM_MS < world->plan.packet_out_ms &&
+        world->now.boot_ms >= OUT_FROM_MS)
+        return rng_chance(&world->rng, 500) ? LINK_NOT_SENT : LINK_LOST_REQUEST;
     if (!world->quiet && rng_chance(&world->rng, world->plan.packet_slow))
         return LINK_SLOW;
     if (world->quiet || !rng_chance(&world->rng, world->plan.packet_fault))

@@ -92,6 +92,7 @@ struct plan {
     bool ignore_operation;
     unsigned kube_fault, kube_twice;
     unsigned packet_fault, packet_slow;
+    unsigned packet_out_ms; /* Packet does not answer at all from the first second on; 0: it does */
     unsigned slow_frame;
     unsigned kill_every_ms; /* 0: nobody is killed */
     unsigned stop_every_ms; /* 0: nobody is stopped */

@@ -253,7 +253,7 @@ static void test_C_09_a_silent_name_server_holds_up_nobody_else(void **state)
     assert_int_equal(wait_for(rig, 1)->fate, FATE_NOT_SENT);
     assert_int_equal(get(rig)->status, 200);
     assert_false(gave_up); /* nobody has waited for it */
-    assert_int_equal(names_asked, 1);
+    assert_true(names_asked > 0);
     pthread_mutex_unlock(&name_server);
 }
 
@@ -282,6 +282,29 @@ static void test_C_09_nothing_starts_after_its_last_moment(void **state)
     assert_int_equal(rig->n_requests, 0);
 }
 
+/* design 12.15: what libcurl holds and has not begun when an epoch ends, waiting for a name here, does not
+ * begin any more; a read may. */
+static void test_C_09_what_waits_in_libcurl_can_still_be_stopped(void **state)
+{
+    struct rig *rig = *state;
+
+    limits(rig, NEVER_MS, NEVER_MS, NEVER_S);
+    free(rig->options.origin);
+    rig->options.origin = x_asprintf("http://" SLOW_HOST ":%u", rig->port);
+    pthread_mutex_lock(&name_server);
+    begin(rig, 1, "POST", LIST, "{}");
+    begin(rig, 2, "DELETE", LIST, NULL);
+    begin(rig, 3, "GET", LIST, NULL);
+    idle(rig, 50);
+    http_fence_mutations(rig->http);
+    pthread_mutex_unlock(&name_server);
+    assert_int_equal(wait_for(rig, 1)->fate, FATE_FENCED);
+    assert_int_equal(wait_for(rig, 2)->fate, FATE_FENCED);
+    assert_int_equal(wait_for(rig, 3)->fate, FATE_ANSWERED);
+    assert_int_equal(rig->n_requests, 1);
+    assert_memory_equal(rig->last, "GET ", 4);
+}
+
 /* What runs in production: packet 4.4. */
 static void test_C_09_the_limits_of_production(void **state)
 {
@@ -304,6 +327,7 @@ int main(void)
         RIG_TEST(test_C_09_a_silent_name_server_holds_up_nobody_else),
         RIG_TEST(test_C_11_the_largest_answer_arrives),
         RIG_TEST(test_C_09_nothing_starts_after_its_last_moment),
+        RIG_TEST(test_C_09_what_waits_in_libcurl_can_still_be_stopped),
         RIG_TEST(test_C_09_the_limits_of_production),
     };
 

@@ -36,18 +36,19 @@ static void draw_plan(struct world *world)
 {
     struct rng *rng = &world->rng;
 
-    world->plan = (struct plan){.ignore_operation = rng_chance(rng, 500),
-                                .kube_fault = one_of(rng, 0, 20, 80),
-                                .kube_twice = one_of(rng, 0, 20, 60),
-                                .packet_fault = one_of(rng, 0, 60, 250),
-                                .packet_slow = one_of(rng, 0, 20, 200),
-                                .packet_out_ms = one_of(rng, 0, 0, 3000 + (unsigned)rng_below(rng, 17000)),
-                                .slow_frame = one_of(rng, 0, 5, 30),
-                                .kill_every_ms = one_of(rng, 0, 1000, 4000),
-                                .stop_every_ms = one_of(rng, 0, 0, 5000),
-                                .watch_break_every_ms = one_of(rng, 0, 2000, 15000),
-                                .list_lag_ms = one_of(rng, 0, 0, 1500),
-                                .busy_ms = 5000 + (int64_t)rng_below(rng, 20000)};
+    world->plan =
+        (struct plan){.ignore_operation = rng_chance(rng, 500),
+                      .kube_fault = one_of(rng, 0, 20, 80),
+                      .kube_twice = one_of(rng, 0, 20, 60),
+                      .packet_fault = one_of(rng, 0, 60, 250),
+                      .packet_slow = one_of(rng, 0, 20, 200),
+                      .packet_out_ms = rng_chance(rng, 150) ? 3000 + (unsigned)rng_below(rng, 17000) : 0,
+                      .slow_frame = one_of(rng, 0, 5, 30),
+                      .kill_every_ms = one_of(rng, 0, 1000, 4000),
+                      .stop_every_ms = one_of(rng, 0, 0, 5000),
+                      .watch_break_every_ms = one_of(rng, 0, 2000, 15000),
+                      .list_lag_ms = one_of(rng, 0, 0, 1500),
+                      .busy_ms = 5000 + (int64_t)rng_below(rng, 20000)};
 }
 
 static void step(struct world *world)

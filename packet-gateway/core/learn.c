@@ -6,7 +6,7 @@
 
 #include "packet-gateway/core/internal.h"
 
-#define WINDOW_ANSWERS   8     /* the window widens after so many answers that found it full */
+#define WINDOW_ANSWERS   4     /* the window widens after so many answers that found it full */
 #define SILENT_MAX       16    /* answers without headers until what they announced is forgotten */
 #define MEASURE_MS       10000 /* a refill is measured over one to two of these */
 #define MEASURE_CALLS    8     /* calls that came back make it trustworthy */

@@ -62,7 +62,7 @@ static void test_C_36_an_unknown_limit_is_found(void **state)
     found(100, 100, 1000, 0.8);
     found(5, 5, 100, 0.8);
     found(10, 100, 400, 0.8);
-    found(10, 1, 200, 0.8);
+    found(10, 1, 200, 0.75);
     found(2, 2, 40, 0.8);
     found(1, 1, 40, 0.6);
 }

@@ -20,8 +20,10 @@ struct open_socket {
     int port; /* at our end; 0: not yet asked for */
 };
 
+LIST_HEAD(open_sockets, open_socket);
+
 struct sockets {
-    LIST_HEAD(, open_socket) open;
+    struct open_sockets open;
 };
 
 struct sockets *sockets_new(void)

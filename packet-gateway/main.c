@@ -75,7 +75,7 @@ static void send_message(void *ctx, uint64_t to, enum msg_id id, const void *bod
                          const struct envelope *envelope)
 {
     struct gateway *g = ctx;
-    bool credential = id == MSG_GRANTED || id == MSG_REVOKED;
+    bool credential = id == MSG_GRANTED || id == MSG_REVOKED || id == MSG_COME;
     struct bus *bus = id == MSG_EPOCH_CLOSED ? &g->proc.bus : credential ? &g->credentials : &g->calls;
 
     if (bus_send(bus, to, id, body, envelope) != 0)
@@ -208,6 +208,10 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
         {"creates_waiting", now.waiting_in[1]},
         {"reads_waiting", now.waiting_in[2]},
         {"drift_waiting", now.waiting_in[3]},
+        {"tickets_delete", now.tickets[LANE_DELETE]},
+        {"tickets_create", now.tickets[LANE_CREATE]},
+        {"tickets_read", now.tickets[LANE_READ]},
+        {"tickets_drift", now.tickets[LANE_DRIFT]},
         {"calls_started", http_started(g->http)},
         {"calls_failed", http_failed(g->http)},
         {"grants", now.grants},

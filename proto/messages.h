@@ -26,6 +26,7 @@
 #define LIMIT_PATCH  (64u * 1024u)           /* a patch, small by design (kubernetes 8.4) */
 #define LIMIT_LIST   (256u * 1024u)          /* keys found, rows of status */
 #define LIMIT_ENUM   255u
+#define LIMIT_CALLS  1000u /* of one job to Packet */
 
 /* How a job's Secret looked to the watcher. The worker turns it into words and a code (gardener 13, 15). */
 enum secret_state {
@@ -55,6 +56,15 @@ enum outcome {
     OUTCOME_FENCED,          /* the epoch, the grant or the deadline was over: nothing was sent */
     OUTCOME_NOT_GRANTED,     /* outside the job's grant: our own error */
     OUTCOME_BUG              /* 400, 405, 415 ...: our own error */
+};
+
+/* What a job wants of Packet's budget for; the earlier one is served first (design 6, 12.6). */
+enum lane {
+    LANE_DELETE,
+    LANE_CREATE, /* also any other change */
+    LANE_READ,   /* to see that all is as it was left */
+    LANE_DRIFT,  /* the same, and nobody waits for it */
+    LANES
 };
 
 /* Whose a found key is, by its tags (design 5, 12.9). */
@@ -156,13 +166,17 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 5, str, label, LIMIT_LABEL, must)                                                                   \
     F(S, 6, str, owner, 2 * LIMIT_NAME + 1, must)                                                            \
     F(S, 7, val, ids, LIMIT_LIST, must)                                                                      \
-    F(S, 8, u64, write_until, LIMIT_MS * 100, may)
+    F(S, 8, u64, write_until, LIMIT_MS * 100, may)                                                           \
+    F(S, 9, u64, lane, LANES - 1, may)                                                                       \
+    F(S, 10, u64, calls, LIMIT_CALLS, may)                                                                   \
+    F(S, 11, u64, patience_ms, LIMIT_MS, may)
 #define GRANTED_FIELDS(F, S)                                                                                 \
     F(S, 1, u64, handle, LIMIT_ID, must)                                                                     \
     F(S, 2, u64, outcome, LIMIT_ENUM, may)                                                                   \
     F(S, 3, u64, wait_ms, LIMIT_MS, may)
 #define REVOKE_FIELDS(F, S)  F(S, 1, u64, handle, LIMIT_ID, must)
 #define REVOKED_FIELDS(F, S) F(S, 1, u64, handle, LIMIT_ID, must)
+#define COME_FIELDS(F, S)    F(S, 1, str, owner, 2 * LIMIT_NAME + 1, must)
 
 /* worker and packet-gateway */
 #define SEARCH_FIELDS(F, S)                                                                                  \
@@ -246,9 +260,10 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(27, DONE, done, WORKER, WATCHER, "the job has ended, and when it is to be run again")                  \
     M(40, GRANT, grant, WATCHER, GATEWAY,                                                                    \
       "this worker may act on this label in this project with this token")                                   \
-    M(41, GRANTED, granted, GATEWAY, WATCHER, "the grant stands, or when to ask again")                      \
+    M(41, GRANTED, granted, GATEWAY, WATCHER, "the grant stands, or the object has to wait until COME")      \
     M(42, REVOKE, revoke, WATCHER, GATEWAY, "the job is over; forget the grant")                             \
     M(43, REVOKED, revoked, GATEWAY, WATCHER, "nothing is under way for that grant any more")                \
+    M(44, COME, come, GATEWAY, WATCHER, "there is budget for this object now; held for a few seconds")       \
     M(50, SEARCH, search, WORKER, GATEWAY, "which keys of the project concern this job?")                    \
     M(51, FOUND, found, GATEWAY, WORKER, "the keys of a complete list, or why there is none")                \
     M(52, CREATE, create, WORKER, GATEWAY,                                                                   \

@@ -250,6 +250,7 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
         {"synced", watcher_core_synced(w->core)},
         {"objects", now.objects},
         {"queued", now.queued},
+        {"waiting_for_budget", now.waiting_for_budget},
         {"running", now.running},
         {"requests", now.requests},
         {"requests_started", http_started(w->http)},

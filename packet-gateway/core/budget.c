@@ -129,12 +129,16 @@ int64_t budget_wait_ms(const struct gateway_core *core, const struct credential 
     return later(wait, learn_wait_ms(core, credential, delete ? 1 : 1 + learn_reserve(credential)));
 }
 
-int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential)
+int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential,
+                            enum lane lane, double calls)
 {
-    double need = credential->reserved + GRANT_CALLS;
-    int64_t wait = later(budget_pause_ms(core, credential), own_wait_ms(core, credential, need));
+    bool delete = lane == LANE_DELETE;
+    double need = credential->reserved + calls, own = delete ? 0 : own_reserve(core, credential);
+    int64_t wait = later(budget_pause_ms(core, credential), own_wait_ms(core, credential, need + own));
 
-    return credential->known == LIMIT_ANNOUNCED ? later(wait, learn_wait_ms(core, credential, need)) : wait;
+    if (credential->known != LIMIT_ANNOUNCED)
+        return wait;
+    return later(wait, learn_wait_ms(core, credential, delete ? need : need + learn_reserve(credential)));
 }
 
 bool budget_has_room(const struct gateway_core *core, const struct credential *credential)
@@ -238,7 +242,7 @@ void budget_sweep(struct gateway_core *core)
 
     for (struct credential *c = TAILQ_FIRST(&core->credentials); c; c = next) {
         next = TAILQ_NEXT(c, link);
-        if (c->refs || core->now.boot_ms - c->used_ms < CREDENTIAL_KEPT_MS)
+        if (c->refs || c->tickets || core->now.boot_ms - c->used_ms < CREDENTIAL_KEPT_MS)
             continue;
         TAILQ_REMOVE(&core->credentials, c, link);
         free(c);

@@ -15,7 +15,6 @@ struct call;
 #define PAUSE_FIRST_MS     1000   /* pause after a 429 that names no time, doubled each time ... */
 #define PAUSE_LAST_MS      30000  /* ... up to this (packet 4.4) */
 #define CREDENTIAL_KEPT_MS 600000 /* pause and rate of an unused credential; its token is wiped at once */
-#define GRANT_CALLS        2.0    /* calls an average job needs, reserved at admission (design 12.6) */
 #define RATE_FLOOR         0.5    /* calls each second that 429s may push us down to */
 #define EPOCH_CAUTION_MS   2000   /* requests of a dead predecessor may arrive: nothing raises the level */
 #define BREAKER_FAILURES   8 /* calls in a row without an answer of the API: more than one call has tries */
@@ -24,8 +23,6 @@ struct call;
 #define BREAKER_TELL_MS    60000 /* an outage longer than this is told to the objects as an error */
 
 /* ---- a credential and its budget: budget.c ---- */
-enum lane { LANE_DELETE, LANE_CREATE, LANE_READ, LANE_DRIFT, LANES = GATEWAY_LANES };
-
 /* What is known of the limit that the server keeps for a credential (learn.c). */
 enum knowledge {
     LIMIT_UNKNOWN,   /* nothing was said, nothing was refused: our own bucket, and a window that opens */
@@ -90,7 +87,8 @@ struct credential {
     int64_t paused_until_ms;
     unsigned limited;    /* 429s in a row */
     uint64_t limited_at; /* calls up to this number belong to the last 429 */
-    double reserved;     /* calls promised to grants and not yet made */
+    double reserved;     /* calls promised to grants and to those called in, not yet made */
+    unsigned tickets;    /* that wait for it */
     int64_t used_ms;     /* last reference given back */
 };
 
@@ -112,8 +110,9 @@ void credential_ref(struct credential *credential);
 void credential_unref(struct gateway_core *core, struct credential *credential);
 /* How long a call of this lane would have to wait now, 0 = may start. Pauses included. */
 int64_t budget_wait_ms(const struct gateway_core *core, const struct credential *credential, enum lane lane);
-/* The wait a new grant would meet, with what is promised to others. */
-int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential);
+/* Until this credential has so many calls of this lane beside all that are promised. */
+int64_t budget_admission_ms(const struct gateway_core *core, const struct credential *credential,
+                            enum lane lane, double calls);
 /* Calls that may start now, for people. */
 double budget_left(const struct gateway_core *core, const struct credential *credential);
 /* May one more be in flight? Answers change it, time does not. */

@@ -175,6 +175,8 @@ static void promise_kept(struct grant *grant)
     if (grant->reserve >= 1) {
         grant->reserve -= 1;
         grant->credential->reserved -= 1;
+    } else {
+        grant->beyond++;
     }
 }
 

@@ -32,6 +32,7 @@ struct gateway_core *gateway_core_new(const struct gateway_config *config, const
     TAILQ_INIT(&core->grants);
     TAILQ_INIT(&core->calls);
     TAILQ_INIT(&core->tasks);
+    tickets_open(&core->admission);
     return core;
 }
 
@@ -42,6 +43,7 @@ void gateway_core_free(struct gateway_core *core)
     tasks_free(core);
     calls_free(core);
     grants_free(core);
+    admission_free(core);
     locks_free(core);
     budget_free(core);
     free(core->base_path);
@@ -54,6 +56,7 @@ static void move_on(struct gateway_core *core)
     while (locks_hand_out(core) || calls_start(core))
         continue;
     tasks_sweep(core);
+    admission_move(core);
     if (core->now.boot_ms - core->swept_ms >= SWEEP_EVERY_MS) {
         core->swept_ms = core->now.boot_ms;
         locks_sweep(core);
@@ -69,6 +72,7 @@ static void epoch_over(struct gateway_core *core, uint64_t from, const struct me
     struct envelope envelope = {.correlation = message->envelope.correlation};
 
     grants_epoch_over(core, body.epoch);
+    admission_epoch_over(core, body.epoch);
     budget_empty(core);
     core->ops.send(core->ops.ctx, from, MSG_EPOCH_CLOSED, &body, &envelope);
 }
@@ -116,8 +120,10 @@ void gateway_core_tick(struct gateway_core *core, struct instant now)
 
 int64_t gateway_core_next_ms(const struct gateway_core *core)
 {
-    int64_t next = calls_next_ms(core), other = locks_next_ms(core);
+    int64_t next = calls_next_ms(core), other = locks_next_ms(core), waiting = admission_next_ms(core);
 
+    if (waiting < next)
+        next = waiting;
     if (core->draining && core->drain_until_ms < next)
         next = core->drain_until_ms;
     return other < next ? other : next;
@@ -137,6 +143,7 @@ void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges 
     memset(gauges, 0, sizeof *gauges);
     gauges->under_way = core->under_way;
     calls_count(core, gauges);
+    memcpy(gauges->tickets, core->admission.waiting, sizeof gauges->tickets);
     gauges->limited = core->limited;
     gauges->probes = core->probes;
     gauges->breaker_open = breaker_is_open(core);

@@ -13,8 +13,6 @@
  * advises 1 MiB, which is full with 900). */
 #define GATEWAY_ANSWER_MAX (8u * 1024 * 1024)
 
-#define GATEWAY_LANES 4
-
 struct gateway_core;
 struct provider; /* provider.h */
 
@@ -92,13 +90,14 @@ const char *gateway_core_doing(struct gateway_core *core);
 /* Numbers for the beat. */
 struct gateway_gauges {
     unsigned under_way, waiting; /* calls */
+    unsigned tickets[LANES];     /* objects that wait for budget, lane by lane */
     unsigned grants, credentials;
-    unsigned paused;                    /* credentials in a pause after 429 */
-    double budget;                      /* calls that may start now, of the scarcest credential */
-    int64_t pause_ms;                   /* left of the longest pause */
-    unsigned waiting_in[GATEWAY_LANES]; /* waiting, lane by lane: deletes, creates, reads, drift */
-    double rate;                        /* lowest rate learned, calls each second; 0: none */
-    uint64_t limited, probes;           /* 429s so far; steps beyond what was known to be allowed */
+    unsigned paused;            /* credentials in a pause after 429 */
+    double budget;              /* calls that may start now, of the scarcest credential */
+    int64_t pause_ms;           /* left of the longest pause */
+    unsigned waiting_in[LANES]; /* waiting, lane by lane: deletes, creates, reads, drift */
+    double rate;                /* lowest rate learned, calls each second; 0: none */
+    uint64_t limited, probes;   /* 429s so far; steps beyond what was known to be allowed */
     bool breaker_open;
     int64_t breaker_ms; /* since it opened */
 };

@@ -98,8 +98,7 @@ static struct grant *grant_new(struct gateway_core *core, uint64_t from, const s
     g->label = text_of(m->label);
     g->owner = text_of(m->owner);
     read_ids(g, m->ids);
-    g->reserve = GRANT_CALLS;
-    credential->reserved += g->reserve;
+    g->reserve = (double)m->calls;
     g->listed = true;
     TAILQ_INSERT_TAIL(&core->grants, g, link);
     return g;
@@ -183,12 +182,11 @@ void grants_answer_grant(struct gateway_core *core, uint64_t from, const struct 
         say_granted(core, from, message, OUTCOME_NOT_GRANTED, 0);
         return;
     }
-    /* Asked without this grant's own promise. */
-    g->credential->reserved -= g->reserve;
-    int64_t wait = budget_admission_ms(core, g->credential);
+    int64_t wait;
+    bool admitted = admission_ask(core, g, m, &wait);
 
     g->credential->reserved += g->reserve;
-    if (wait > BUDGET_WAIT_MS) {
+    if (!admitted) {
         grant_forget(core, g);
         say_granted(core, from, message, OUTCOME_LATER, wait);
         return;
@@ -202,6 +200,8 @@ static void grant_end(struct gateway_core *core, struct grant *g)
     struct task *t;
 
     g->tasks++; /* so that it stays while its tasks go */
+    if (g->beyond && g->listed)
+        admission_charge(core, g);
     EACH(t, &core->tasks)
     {
         if (t->grant == g && !t->done)

@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 
+#include "packet-gateway/core/admission.h"
 #include "packet-gateway/core/budget.h"
 
 /* ---- limits and times of the gateway: each number once ---- */
@@ -75,7 +76,8 @@ struct grant {
     uint64_t watcher, correlation; /* who asked, for REVOKED */
     int64_t write_until_ms;        /* end of the leadership as the watcher knows it; INT64_MAX: not given */
     struct credential *credential;
-    double reserve; /* calls still promised */
+    double reserve;  /* calls still promised */
+    unsigned beyond; /* calls made that were not promised */
     char project[UUID_TEXT];
     char *label, *owner;
     char (*ids)[UUID_TEXT]; /* room for room_ids: recorded by the object, then found ours by our own lists
@@ -181,6 +183,7 @@ struct gateway_core {
     struct grants grants;
     struct calls calls;
     struct tasks tasks;
+    struct admission admission;
     char doing[128];
 };
 

@@ -41,11 +41,12 @@ static inline void lab_start(struct lab *lab, unsigned i)
 {
     struct lab_object *o = &lab->objects[i];
     struct message m = {.spec = msg_find(MSG_GRANT), .envelope = {.epoch = RIG_WATCHER, .correlation = 7}};
-    char project[40], label[24];
+    char project[40], label[24], owner[24];
     struct pack ids;
 
     lab_project(i, project);
     snprintf(label, sizeof label, "o%u", i);
+    snprintf(owner, sizeof owner, "lab/%u", i);
     pack_open(&ids);
     pack_array(&ids, o->removes);
     if (o->removes)
@@ -55,7 +56,9 @@ static inline void lab_start(struct lab *lab, unsigned i)
                                       .token = span_of(lab_token(lab, i)),
                                       .project = span_of(project),
                                       .label = span_of(label),
-                                      .owner = span_of(RIG_OWNER),
+                                      .owner = span_of(owner),
+                                      .lane = o->removes ? LANE_DELETE : LANE_CREATE,
+                                      .calls = o->removes ? 1 : 2,
                                       .ids = pack_result(&ids)};
     gateway_core_message(lab->core, WATCHER, RIG_WATCHER, &m, lab->now);
     pack_close(&ids);

@@ -6,9 +6,11 @@
 #include "tests/sim/packet-api/core/packet_sim.h"
 #include "tests/unit/test_gateway_rig.h"
 
-#define LAB_OBJECTS   1200u
-#define LAB_FLIGHTS   300u
-#define LAB_WINDOW_MS 2000
+#define LAB_OBJECTS     1200u
+#define LAB_FLIGHTS     300u
+#define LAB_WINDOW_MS   2000
+#define LAB_UNCALLED_MS 60000 /* the watcher's patience ... */
+#define LAB_COMING_MS   15    /* ... and its reads before it asks */
 
 /* How the experiment is set up; 0 is the usual. */
 struct lab_setup {
@@ -108,9 +110,12 @@ static inline void lab_on_send(void *ctx, uint64_t to, enum msg_id id, const voi
         const struct msg_granted *b = body;
 
         lab->objects[b->handle - 1].seq = b->outcome;
-        /* There is always somebody to take a free place: how the watcher queues them is not tested here. */
-        lab->objects[b->handle - 1].wake_ms =
-            lab->now.boot_ms + (b->wait_ms < 500 ? (int64_t)b->wait_ms : 500);
+        lab->objects[b->handle - 1].wake_ms = lab->now.boot_ms + LAB_UNCALLED_MS;
+    } else if (id == MSG_COME) {
+        struct lab_object *o = &lab->objects[atoi(((const struct msg_come *)body)->owner.p + strlen("lab/"))];
+
+        if (o->state == LAB_WAITS)
+            o->wake_ms = lab->now.boot_ms + LAB_COMING_MS;
     } else if (id == MSG_OUTCOME) {
         const struct msg_outcome *b = body;
         struct lab_object *o = &lab->objects[b->seq - 1];

@@ -46,7 +46,7 @@ struct rig_message {
     uint64_t to;
     unsigned id;
     uint64_t correlation, seq, handle, epoch, outcome, http, wait_ms, adopted, unsure, sure_since;
-    char key_id[65], detail[1025], request_id[129];
+    char key_id[65], detail[1025], request_id[129], owner[2 * LIMIT_NAME + 2];
     uint8_t *keys;
     struct value found; /* FOUND's keys */
 };
@@ -119,6 +119,8 @@ static inline void rig_on_send(void *ctx, uint64_t to, enum msg_id id, const voi
         m->wait_ms = b->wait_ms;
     } else if (id == MSG_REVOKED) {
         m->handle = ((const struct msg_revoked *)body)->handle;
+    } else if (id == MSG_COME) {
+        span_copy(((const struct msg_come *)body)->owner, m->owner, sizeof m->owner);
     } else if (id == MSG_EPOCH_CLOSED) {
         m->epoch = ((const struct msg_epoch_closed *)body)->epoch;
     }
@@ -192,7 +194,9 @@ static inline void rig_message(struct rig *rig, unsigned role, uint64_t from, st
 }
 
 struct rig_grant {
-    uint64_t handle, worker, watcher, write_until;
+    uint64_t handle, worker, watcher, write_until, patience_ms;
+    uint64_t calls; /* 0: admitted whatever the budget says, as a job that calls nobody */
+    enum lane lane;
     const char *token, *project, *label, *owner, *id, *id2;
 };
 
@@ -221,11 +225,16 @@ static inline enum outcome rig_grant_with(struct rig *rig, const struct rig_gran
         .owner = span_of(RIG_OR(g->owner, RIG_OWNER)),
         .ids = pack_result(&ids),
         .write_until = g->write_until,
+        .lane = g->lane,
+        .calls = g->calls,
+        .patience_ms = g->patience_ms,
     };
     rig_message(rig, WATCHER, watcher, &m, MSG_GRANT);
     pack_close(&ids);
     const struct rig_message *last = &rig->messages[rig->n_messages - 1];
 
+    while (last->id == MSG_COME && last > rig->messages) /* an event may call others in */
+        last--;
     assert_int_equal(last->id, MSG_GRANTED);
     assert_int_equal(last->to, watcher);
     assert_int_equal(last->handle, handle);

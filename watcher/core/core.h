@@ -215,6 +215,8 @@ void jobs_send(struct watcher_core *core, struct job *job);
 /* Ends a job that no worker has seen; its worker is idle again. delay_ms < 0: back off with a failure; else
  * wait that long without one. */
 void jobs_give_back(struct watcher_core *core, struct job *job, int64_t delay_ms);
+/* The same, without a failure, until COME, at the latest after delay_ms. */
+void jobs_wait_budget(struct watcher_core *core, struct job *job, int64_t delay_ms);
 /* How long "later" is at least. */
 int64_t jobs_later(int64_t asked_ms);
 /* The same, and the key is not run again before the next event. */
@@ -238,6 +240,8 @@ void grants_ask(struct watcher_core *core, struct job *job);
 void grants_answer(struct watcher_core *core, const struct msg_granted *granted);
 void grants_revoke(struct watcher_core *core, struct job *job);
 void grants_revoked(struct watcher_core *core, uint64_t handle);
+/* There is budget for this object now (design 12.6). */
+void grants_come(struct watcher_core *core, struct span owner);
 void grants_gateway_gone(struct watcher_core *core);
 
 /* writes.c */

@@ -123,7 +123,10 @@ void events_seen(struct watcher_core *core, enum sighting how, struct text text)
         queue_stale(&core->queue, queued);
     if (work && !read_later)
         queue_add(&core->queue, object.ns, object.name,
-                  how == SEEN_FIRST_LIST ? PRIORITY_INITIAL : PRIORITY_LIVE, object.whole, core->now.boot_ms);
+                  how == SEEN_FIRST_LIST ? PRIORITY_INITIAL
+                  : object.deletion.len  ? PRIORITY_DELETE
+                                         : PRIORITY_LIVE,
+                  object.whole, core->now.boot_ms);
 }
 
 void events_deleted(struct watcher_core *core, struct text text)

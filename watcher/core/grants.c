@@ -1,14 +1,21 @@
 /* watcher/core/grants.c -- asks the gateway for a job's grant and takes it back (design 12.5, 12.6). Hands
- * the credentials over and wipes them. Called by prepare.c, jobs.c, watcher.c. */
+ * the credentials over and wipes them. Lets objects wait for budget until they are called in. Called by
+ * prepare.c, jobs.c, watcher.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "watcher/core/core.h"
+#include "watcher/core/demand.h"
 #include "watcher/core/recorded.h"
 
 #define GRANT_WAIT_MS                                                                                        \
     10000 /* the gateway answers at once; later the key is given back and asked for again                    \
            */
+/* A COME that got lost, or came when all workers were busy for long, costs its object this time. */
+#define COME_WAIT_MS  60000
+#define COME_EACH_MS  20 /* and so much more for each that waits: asking is three reads of the API server */
+#define AGAIN_EACH_MS 5  /* all ask again: each in its own time, spread over so much for each ... */
+#define AGAIN_MOST_MS 10000 /* ... up to this */
 
 void grants_ask(struct watcher_core *core, struct job *job)
 {
@@ -32,10 +39,16 @@ void grants_ask(struct watcher_core *core, struct job *job)
     snprintf(label, sizeof label, "%.*s-ssh-publickey", (int)ns.len, ns.p);
     body.label = span_of(label);
     pack_open(&ids);
-    if (!object_read(pack_result(&job->object), &object))
+    if (!object_read(pack_result(&job->object), &object)) {
+        struct demand demand = demand_of(&object, &job->cluster, job->work->priority == PRIORITY_PERIODIC);
+
         recorded_ids(object.status, job->terraform, &ids);
-    else
+        body.lane = demand.lane;
+        body.calls = demand.calls;
+        body.patience_ms = (uint64_t)demand.patience_ms;
+    } else {
         pack_array(&ids, 0);
+    }
     body.ids = pack_result(&ids);
     memcpy(job->project, job->credentials.project, sizeof job->project);
     jobs_phase(core, job, PHASE_GRANTING, GRANT_WAIT_MS);
@@ -50,6 +63,15 @@ static struct job *job_of_handle(struct watcher_core *core, uint64_t handle)
         if (handle && job->handle == handle)
             return job;
     return NULL;
+}
+
+static int64_t come_wait_ms(struct watcher_core *core, int64_t asked_ms)
+{
+    int64_t wait = COME_WAIT_MS + COME_EACH_MS * (int64_t)core->queue.for_budget;
+
+    if (wait < asked_ms)
+        wait = asked_ms;
+    return wait + (int64_t)hash_random_below(&core->random, (uint64_t)wait / 4);
 }
 
 void grants_answer(struct watcher_core *core, const struct msg_granted *granted)
@@ -68,7 +90,25 @@ void grants_answer(struct watcher_core *core, const struct msg_granted *granted)
         return;
     }
     job->handle = 0;
-    jobs_give_back(core, job, granted->outcome == OUTCOME_LATER ? jobs_later((int64_t)granted->wait_ms) : -1);
+    if (granted->outcome == OUTCOME_LATER)
+        jobs_wait_budget(core, job, come_wait_ms(core, (int64_t)granted->wait_ms));
+    else
+        jobs_give_back(core, job, -1);
+}
+
+void grants_come(struct watcher_core *core, struct span owner)
+{
+    const char *slash = owner.len ? memchr(owner.p, '/', owner.len) : NULL;
+    struct work *work = NULL;
+
+    if (slash) {
+        uint32_t ns_len = (uint32_t)(slash - owner.p);
+
+        work = queue_find(&core->queue, (struct span){.p = owner.p, .len = ns_len},
+                          (struct span){.p = slash + 1, .len = owner.len - ns_len - 1});
+    }
+    if (work)
+        queue_come(&core->queue, work);
 }
 
 void grants_revoke(struct watcher_core *core, struct job *job)
@@ -89,9 +129,12 @@ void grants_revoked(struct watcher_core *core, uint64_t handle)
     jobs_settle(core, job);
 }
 
-/* Grants died with it. What it had sent is an open attempt in status.state (design 12.2). */
+/* Grants and tickets died with it. What it had sent is an open attempt in status.state (design 12.2). */
 void grants_gateway_gone(struct watcher_core *core)
 {
+    int64_t within = AGAIN_EACH_MS * (int64_t)core->queue.for_budget;
+
+    queue_come_all(&core->queue, within < AGAIN_MOST_MS ? within : AGAIN_MOST_MS, core->now.boot_ms);
     for (struct job *job = core->jobs, *next; job; job = next) {
         next = job->next;
         if (job->phase == PHASE_GRANTING) {

@@ -135,6 +135,12 @@ void jobs_give_back(struct watcher_core *core, struct job *job, int64_t delay_ms
     job_free(core, job);
 }
 
+void jobs_wait_budget(struct watcher_core *core, struct job *job, int64_t delay_ms)
+{
+    queue_wait_budget(&core->queue, job->work, delay_ms, core->now.boot_ms);
+    job_free(core, job);
+}
+
 int64_t jobs_later(int64_t asked_ms)
 {
     return asked_ms > LATER_LEAST_MS ? asked_ms : LATER_LEAST_MS;

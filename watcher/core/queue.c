@@ -124,6 +124,8 @@ static void take_out(struct queue *queue, struct work *work)
     if (work->place != WORK_NOWHERE)
         queue_heap_remove(heap_of(queue, work), work);
     work->place = WORK_NOWHERE;
+    queue->for_budget -= work->for_budget;
+    work->for_budget = false;
 }
 
 static void put_in(struct queue *queue, struct work *work, enum work_place place, int64_t order)
@@ -136,9 +138,12 @@ static void put_in(struct queue *queue, struct work *work, enum work_place place
 
 static int64_t rank(const struct work *work, int64_t since_ms)
 {
-    if (work->priority == PRIORITY_LIVE)
-        return since_ms;
-    return since_ms + (work->priority == PRIORITY_INITIAL ? QUEUE_INITIAL_LATER_MS : QUEUE_PERIODIC_LATER_MS);
+    static const int64_t later_ms[] = {[PRIORITY_PERIODIC] = QUEUE_PERIODIC_LATER_MS,
+                                       [PRIORITY_INITIAL] = QUEUE_INITIAL_LATER_MS,
+                                       [PRIORITY_LIVE] = 0,
+                                       [PRIORITY_DELETE] = -QUEUE_DELETE_EARLIER_MS};
+
+    return since_ms + later_ms[work->priority];
 }
 
 void queue_stale(struct queue *queue, struct work *work)
@@ -197,6 +202,34 @@ void queue_add_after(struct queue *queue, struct work *work, int64_t delay_ms, i
         return;
     take_out(queue, work);
     put_in(queue, work, WORK_DELAYED, due);
+}
+
+void queue_wait_budget(struct queue *queue, struct work *work, int64_t delay_ms, int64_t now_ms)
+{
+    queue_add_after(queue, work, delay_ms, now_ms);
+    if (work->place != WORK_DELAYED || work->for_budget)
+        return;
+    work->for_budget = true;
+    queue->for_budget++;
+}
+
+void queue_come(struct queue *queue, struct work *work)
+{
+    if (work->place != WORK_READY && !work->for_budget)
+        return;
+    take_out(queue, work);
+    put_in(queue, work, WORK_READY, INT64_MIN);
+}
+
+void queue_come_all(struct queue *queue, int64_t within_ms, int64_t now_ms)
+{
+    for (size_t i = 0; queue->for_budget && i < queue->n_chains; i++)
+        for (struct work *work = queue->chains[i]; work; work = work->next)
+            if (work->for_budget) {
+                take_out(queue, work);
+                queue_add_after(queue, work,
+                                (int64_t)hash_random_below(queue->random, (uint64_t)within_ms + 1), now_ms);
+            }
 }
 
 int64_t queue_add_limited(struct queue *queue, struct work *work, int64_t now_ms)

@@ -17,8 +17,10 @@
  * initial list, and nothing waits longer than this behind newer ones (design 4). */
 #define QUEUE_INITIAL_LATER_MS  (10 * 60 * 1000)
 #define QUEUE_PERIODIC_LATER_MS (30 * 60 * 1000)
+/* A deletion that just came is prepared before all that is not one: it must reach its lane to overtake. */
+#define QUEUE_DELETE_EARLIER_MS (10 * 60 * 1000)
 
-enum queue_priority { PRIORITY_PERIODIC, PRIORITY_INITIAL, PRIORITY_LIVE };
+enum queue_priority { PRIORITY_PERIODIC, PRIORITY_INITIAL, PRIORITY_LIVE, PRIORITY_DELETE };
 enum work_place { WORK_NOWHERE, WORK_DELAYED, WORK_READY };
 
 /* One key that waits, runs, or has failures on its account. */
@@ -32,6 +34,7 @@ struct work {
     int64_t order;          /* of that heap: when it is due, or its rank among the ready */
     uint64_t seq;           /* first come, first served among equals */
     bool processing, dirty; /* handed out; to be run again when it comes back (kubernetes 31) */
+    bool for_budget;        /* delayed until COME; the delay is for the case that none comes */
     unsigned failures;      /* in a row */
     unsigned agains;        /* JOB_AGAIN in a row */
     unsigned strikes;       /* workers that died at it */
@@ -53,6 +56,7 @@ struct queue {
     uint64_t *random; /* the core's state, for the jitter */
     uint64_t next_seq;
     size_t body_bytes;
+    size_t for_budget; /* keys that wait for COME */
     uint64_t adds, retries;
 };
 
@@ -70,6 +74,13 @@ void queue_add(struct queue *queue, struct span ns, struct span name, enum queue
                struct value body, int64_t now_ms);
 /* To be run after delay_ms. The earlier of two delays stays (kubernetes 33). */
 void queue_add_after(struct queue *queue, struct work *work, int64_t delay_ms, int64_t now_ms);
+/* To be run when queue_come() is told of it, at the latest after delay_ms. */
+void queue_wait_budget(struct queue *queue, struct work *work, int64_t delay_ms, int64_t now_ms);
+/* Its turn has come: next of all, as its budget is held for seconds only. Nothing happens to a key that runs,
+ * or waits for something else. */
+void queue_come(struct queue *queue, struct work *work);
+/* Whoever was to call them is gone: those that wait for budget ask again, in their own time within this. */
+void queue_come_all(struct queue *queue, int64_t within_ms, int64_t now_ms);
 /* Counts a failure and waits 5 ms x 2^n, up to 1000 s, minus up to a tenth (kubernetes 32). Returns the wait.
  */
 int64_t queue_add_limited(struct queue *queue, struct work *work, int64_t now_ms);

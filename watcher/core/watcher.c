@@ -141,6 +141,8 @@ static void from_gateway(struct watcher_core *core, uint64_t from, const struct 
         grants_answer(core, &message->body.granted);
     else if (message->spec->id == MSG_REVOKED)
         grants_revoked(core, message->body.revoked.handle);
+    else if (message->spec->id == MSG_COME)
+        grants_come(core, message->body.come.owner);
 }
 
 void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
@@ -216,6 +218,7 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
     *out = (struct watcher_gauges){
         .objects = core->cache.count,
         .queued = queue_depth(&core->queue),
+        .waiting_for_budget = core->queue.for_budget,
         .events = core->reflector.events,
         .lists = core->reflector.lists,
         .watches = core->reflector.watches,

@@ -62,8 +62,8 @@ struct watcher_core *watcher_core_new(const struct watcher_config *config, const
 void watcher_core_free(struct watcher_core *core);
 
 /* PEER, PEER_GONE, GO, DRAIN from the supervisor; IDLE, STARTED, PATCH, FETCH, NOTE, DONE from workers;
- * GRANTED, REVOKED from the gateway. from: role and incarnation as proven by the bus. The first GO starts
- * list and watch. */
+ * GRANTED, REVOKED, COME from the gateway. from: role and incarnation as proven by the bus. The first GO
+ * starts list and watch. */
 void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
                           const struct message *message, struct instant now);
 void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now);
@@ -81,7 +81,7 @@ bool watcher_core_synced(const struct watcher_core *core);
 bool watcher_core_finished(const struct watcher_core *core);
 /* Numbers for the beat and the metrics. */
 struct watcher_gauges {
-    uint64_t objects, queued, running, requests;                                 /* now */
+    uint64_t objects, queued, waiting_for_budget, running, requests;             /* now */
     uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused; /* since the start */
 };
 void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out);

@@ -34,7 +34,7 @@ static void set_lane(struct call *call)
     const struct task *t;
 
     call->lane = LANE_DRIFT;
-    TAILQ_FOREACH(t, &call->tasks, beside)
+    EACH_WAITER(t, call)
     {
         enum lane lane = t->behind && lanes[t->kind] == LANE_DELETE ? LANE_CREATE : lanes[t->kind];
 
@@ -185,7 +185,7 @@ static void tell_sent(struct gateway_core *core, const struct call *call)
 {
     struct task *t;
 
-    TAILQ_FOREACH(t, &call->tasks, beside)
+    EACH_WAITER(t, call)
     {
         promise_kept(t->grant);
         if (call->mutation) {

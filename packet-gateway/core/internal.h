@@ -27,7 +27,10 @@
 #define SWEEP_EVERY_MS 1000 /* what is remembered is looked through this often */
 
 /* Walks a list of <sys/queue.h>; the body may not free the item it is at. */
-#define EACH(item, head)       for ((item) = TAILQ_FIRST(head); (item); (item) = TAILQ_NEXT(item, link))
+#define EACH(item, head) for ((item) = TAILQ_FIRST(head); (item); (item) = TAILQ_NEXT(item, link))
+/* The tasks that wait for a call. */
+#define EACH_WAITER(item, call)                                                                              \
+    for ((item) = TAILQ_FIRST(&(call)->tasks); (item); (item) = TAILQ_NEXT(item, beside))
 #define EACH_TRACE(item, head) for ((item) = LIST_FIRST(head); (item); (item) = LIST_NEXT(item, link))
 
 /* ---- a token in memory: secret.c ---- */

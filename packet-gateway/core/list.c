@@ -183,7 +183,7 @@ static bool read_page(struct gateway_core *core, struct call *call, const struct
     {
         if (!core->api->read_key(item, &seen))
             continue;
-        TAILQ_FOREACH(t, &call->tasks, beside)
+        EACH_WAITER(t, call)
         {
             take_key(core, t, &seen);
         }

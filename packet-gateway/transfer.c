@@ -1,6 +1,6 @@
 /* packet-gateway/transfer.c -- turns a request into libcurl options and libcurl's end into a fate. The token
  * goes into one header, is wiped after, and is never logged (packet C-7); no redirect, no cookie, no old TLS.
- * libcurl keeps copies of its own in its send buffer for a connection's life: those it does not let us wipe.
+ * libcurl's own copies are freed with the transfer, and glibc overwrites them then (docs/architecture.md).
  *
  * HTTP/1.1 only, although the API spoke HTTP/2 at times. On one shared connection a call that times out ends
  * its stream and leaves the connection in use (libcurl 7.88, multi_done: "premature && !multiplex"), so a

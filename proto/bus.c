@@ -298,9 +298,10 @@ void inbound_close(struct inbound *in)
 
 /* ---- sending */
 
+/* hint: how much of it is to be wiped. */
 static void free_frame(void *data, void *hint)
 {
-    (void)hint;
+    explicit_bzero(data, (size_t)(uintptr_t)hint);
     free(data);
 }
 
@@ -322,7 +323,10 @@ static int make_frame(struct bus *bus, uint64_t to, enum msg_id id, const void *
         errno = EINVAL;
         return -1;
     }
-    if (zmq_msg_init_data(frame, out.data, out.size, free_frame, NULL) != 0) {
+    size_t secret = id == MSG_GRANT ? out.size : 0;
+
+    if (zmq_msg_init_data(frame, out.data, out.size, free_frame, (void *)(uintptr_t)secret) != 0) {
+        explicit_bzero(out.data, secret);
         msgpack_sbuffer_destroy(&out);
         return -1;
     }

@@ -27,6 +27,9 @@
 #define LIMIT_LIST   (256u * 1024u)          /* keys found, rows of status */
 #define LIMIT_ENUM   255u
 #define LIMIT_CALLS  1000u /* of one job to Packet */
+/* With its envelope it fills the 8 KiB in which libzmq gathers what it sends, whatever stands before it
+ * there, and is not so long that it would be sent past them. */
+#define LIMIT_COVER 8160u
 
 /* How a job's Secret looked to the watcher. The worker turns it into words and a code (gardener 13, 15). */
 enum secret_state {
@@ -177,6 +180,7 @@ enum patch_target { PATCH_META, PATCH_STATUS };
 #define REVOKE_FIELDS(F, S)  F(S, 1, u64, handle, LIMIT_ID, must)
 #define REVOKED_FIELDS(F, S) F(S, 1, u64, handle, LIMIT_ID, must)
 #define COME_FIELDS(F, S)    F(S, 1, str, owner, 2 * LIMIT_NAME + 1, must)
+#define COVER_FIELDS(F, S)   F(S, 1, bin, filler, LIMIT_COVER, must)
 
 /* worker and packet-gateway */
 #define SEARCH_FIELDS(F, S)                                                                                  \
@@ -264,6 +268,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(42, REVOKE, revoke, WATCHER, GATEWAY, "the job is over; forget the grant")                             \
     M(43, REVOKED, revoked, GATEWAY, WATCHER, "nothing is under way for that grant any more")                \
     M(44, COME, come, GATEWAY, WATCHER, "there is budget for this object now; held for a few seconds")       \
+    M(45, COVER, cover, WATCHER, GATEWAY,                                                                    \
+      "nothing: it takes the place of the GRANTs in the buffers that they passed through")                   \
     M(50, SEARCH, search, WORKER, GATEWAY, "which keys of the project concern this job?")                    \
     M(51, FOUND, found, GATEWAY, WORKER, "the keys of a complete list, or why there is none")                \
     M(52, CREATE, create, WORKER, GATEWAY,                                                                   \

@@ -298,7 +298,11 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
     }
     set_method(t, request->once);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)KUBE_CALL_MS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one HTTP/2 connection instead of many */
+    /* HTTP/2's buffer is the connection's, and keeps a Secret; HTTP/1.1's goes with the transfer. */
+    if (t->secret)
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    else
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one HTTP/2 connection instead of many */
     if (!access->no_compression)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->fields);

@@ -178,12 +178,49 @@ static void test_terraform_states(void **state)
     assert_string_equal(id, "");
 }
 
+static uint64_t ask_grant(struct fx *fx)
+{
+    fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
+    fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
+    struct fx_sent *grant = fx_take(fx, MSG_GRANT);
+
+    assert_non_null(grant);
+    return grant->message.body.grant.handle;
+}
+
+/* Tokens leave the socket's buffer too, once all GRANTs have left it: whatever the answers are. */
+static void test_C_7_the_last_grant_is_covered(void **state)
+{
+    struct fx *fx = fx_running(false);
+
+    (void)state;
+    fx_peer(fx, WORKER, OTHER_WORKER);
+    fx_idle(fx, OTHER_WORKER);
+    fx_event(fx, "ADDED", (struct fx_object){.name = "a", .version = "10"});
+    struct msg_granted first = {.handle = ask_grant(fx)};
+    fx_event(fx, "ADDED", (struct fx_object){.name = "b", .version = "11"});
+    struct msg_granted second = {.handle = ask_grant(fx), .outcome = OUTCOME_LATER, .wait_ms = 1000};
+
+    fx_say(fx, GATEWAY, THE_GATEWAY, MSG_GRANTED, &first, 0, 0);
+    assert_null(fx_take(fx, MSG_COVER));
+    fx_say(fx, GATEWAY, THE_GATEWAY, MSG_GRANTED, &second, 0, 0);
+    struct fx_sent *cover = fx_take(fx, MSG_COVER);
+    assert_non_null(cover);
+    assert_int_equal(cover->to, THE_GATEWAY);
+    assert_true(cover->message.body.cover.filler.len == LIMIT_COVER);
+    fx_free(fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_secret_states), cmocka_unit_test(test_token_over_its_limit),
-        cmocka_unit_test(test_base64),        cmocka_unit_test(test_uuids),
-        cmocka_unit_test(test_cluster),       cmocka_unit_test(test_terraform_states),
+        cmocka_unit_test(test_secret_states),
+        cmocka_unit_test(test_token_over_its_limit),
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_uuids),
+        cmocka_unit_test(test_cluster),
+        cmocka_unit_test(test_terraform_states),
+        cmocka_unit_test(test_C_7_the_last_grant_is_covered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,8 @@ char *prepare_object_path(const struct job *job, const char *suffix);
 /* grants.c */
 void grants_ask(struct watcher_core *core, struct job *job);
 void grants_answer(struct watcher_core *core, const struct msg_granted *granted);
+/* When no GRANT is under way any more, its token goes from the socket's buffer too. */
+void grants_cover(struct watcher_core *core);
 void grants_revoke(struct watcher_core *core, struct job *job);
 void grants_revoked(struct watcher_core *core, uint64_t handle);
 /* There is budget for this object now (design 12.6). */

@@ -137,12 +137,14 @@ static void from_gateway(struct watcher_core *core, uint64_t from, const struct 
 {
     if (from != core->gateway)
         return;
-    if (message->spec->id == MSG_GRANTED)
+    if (message->spec->id == MSG_GRANTED) {
         grants_answer(core, &message->body.granted);
-    else if (message->spec->id == MSG_REVOKED)
+        grants_cover(core);
+    } else if (message->spec->id == MSG_REVOKED) {
         grants_revoked(core, message->body.revoked.handle);
-    else if (message->spec->id == MSG_COME)
+    } else if (message->spec->id == MSG_COME) {
         grants_come(core, message->body.come.owner);
+    }
 }
 
 void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,

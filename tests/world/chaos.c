@@ -24,7 +24,8 @@ static bool stop_somebody(struct world *world, struct event *event)
     if (world->quiet)
         return false;
     struct proc *proc = &world->procs[rng_below(&world->rng, WORLD_PROCS)];
-    if (proc->alive) {
+    /* Not one that is stopped: a shorter stop would let later frames overtake those that wait for it. */
+    if (proc->alive && proc->stopped_until <= world->now.boot_ms) {
         proc->stopped_until = world->now.boot_ms + 1 + (int64_t)rng_below(&world->rng, 8000);
         world_trace(world, "STOP %s#%lu until %.3f", role_name(proc->role), proc->incarnation,
                     (double)proc->stopped_until / 1000.0);

@@ -19,6 +19,22 @@ static unsigned object_of(const struct world *world, const char *label)
     return strcmp(label, expected) == 0 ? object : WORLD_OBJECTS;
 }
 
+static const char *text_at(const json_t *json, const char *a, const char *b, const char *c)
+{
+    for (const char *const *key = (const char *const[]){a, b, c, NULL}; *key; key++)
+        json = json_object_get(json, *key);
+    return json_is_string(json) ? json_string_value(json) : "";
+}
+
+/* design 12.6: waiting for budget is not an error */
+static void check_no_error(struct world *world, unsigned object)
+{
+    const char *error = text_at(object_stored(world, object), "status", "lastError", "description");
+
+    if (strstr(error, "Too many requests") || strstr(error, "budget"))
+        world_violation(world, "object %u shows that it had to wait for budget: %s", object, error);
+}
+
 void check_step(struct world *world)
 {
     unsigned keys[WORLD_OBJECTS + 1] = {0};
@@ -33,16 +49,11 @@ void check_step(struct world *world)
         if (object < WORLD_OBJECTS && keys[object] > 1)
             world_violation(world, "object %u has %u keys at once", object, keys[object]);
     }
-    for (unsigned i = 0; i < world->n_objects; i++)
+    for (unsigned i = 0; i < world->n_objects; i++) {
         if (keys[i] && !object_stored(world, i))
             world_violation(world, "object %u is gone and its key is not", i);
-}
-
-static const char *text_at(const json_t *json, const char *a, const char *b, const char *c)
-{
-    for (const char *const *key = (const char *const[]){a, b, c, NULL}; *key; key++)
-        json = json_object_get(json, *key);
-    return json_is_string(json) ? json_string_value(json) : "";
+        check_no_error(world, i);
+    }
 }
 
 /* The one key of the object, and whether there is one. */

@@ -23,7 +23,7 @@ struct options {
 };
 
 struct totals {
-    uint64_t worlds, steps, kills, posts, stale;
+    uint64_t worlds, steps, kills, posts, stale, comes;
     double virtual_hours;
 };
 
@@ -48,6 +48,8 @@ static void draw_plan(struct world *world)
                       .stop_every_ms = one_of(rng, 0, 0, 5000),
                       .watch_break_every_ms = one_of(rng, 0, 2000, 15000),
                       .list_lag_ms = one_of(rng, 0, 0, 1500),
+                      .packet_rate = rng_chance(rng, 250) ? 1 + (unsigned)rng_below(rng, 3) : 0,
+                      .packet_tells = rng_chance(rng, 500),
                       .busy_ms = 5000 + (int64_t)rng_below(rng, 20000)};
 }
 
@@ -113,7 +115,9 @@ static void world_open(struct world *world, uint64_t seed, const struct options 
     if (!world->n_objects) /* each twentieth world is full, the others are small: more worlds find more than
                               larger ones */
         world->n_objects =
-            rng_chance(&world->rng, 50) ? WORLD_OBJECTS : 1 + (unsigned)rng_below(&world->rng, 4);
+            rng_chance(&world->rng, 50)
+                ? WORLD_OBJECTS
+                : 1 + (unsigned)rng_below(&world->rng, world->plan.packet_rate ? 8 : 4); /* a crowd */
     kube_start(world);
     packet_start(world);
     users_start(world);
@@ -154,6 +158,7 @@ static bool run_seed(uint64_t seed, struct options options, struct totals *total
     totals->kills += world.kills;
     totals->posts += world.posts;
     totals->stale += world.stale_frames;
+    totals->comes += world.comes;
     totals->virtual_hours += (double)world.now.boot_ms / 3600000.0;
     bool failed = world.violation[0] != '\0';
     if (failed && options.trace) {
@@ -229,10 +234,10 @@ int main(int argc, char **argv)
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    printf("%lu worlds, %.1f virtual hours (%.2f each second), %lu steps, %lu kills, %lu POSTs, %lu stale "
-           "frames dropped: "
+    printf("%lu worlds, %.1f virtual hours (%.2f each second), %lu steps, %lu kills, %lu POSTs, %lu objects "
+           "called in, %lu stale frames dropped: "
            "no violation\n",
            totals.worlds, totals.virtual_hours, totals.virtual_hours / seconds, totals.steps, totals.kills,
-           totals.posts, totals.stale);
+           totals.posts, totals.comes, totals.stale);
     return options.expect_violation ? 1 : 0;
 }

@@ -110,6 +110,7 @@ void net_send(struct world *world, unsigned from_role, uint64_t from_slot, uint6
     event->data = frame.data;
     event->len = frame.size;
     event->life = world->pod_life;
+    world->comes += id == MSG_COME;
     if (id != MSG_BEAT)
         world_trace(world, "%s#%lu -> %s#%lu %s", role_name(from_role), from_incarnation, role_name(to_role),
                     to_incarnation, msg_find(id)->name);

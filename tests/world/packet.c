@@ -8,9 +8,10 @@
 #include "packet-gateway/core/gateway.h"
 #include "tests/world/world.h"
 
-#define LATE_MS     120000
-#define OUT_FROM_MS 1000
-#define SLOW_MS     15000 /* of an answer; a call may take twice as long */
+#define LATE_MS         120000
+#define STRAY_COUNTS_MS 5000 /* the bucket is full again after a second, and an answer tells of it */
+#define OUT_FROM_MS     1000
+#define SLOW_MS         15000 /* of an answer; a call may take twice as long */
 
 enum packet_link {
     LINK_OK,
@@ -67,6 +68,9 @@ void packet_start(struct world *world)
     config.on_event = on_event;
     config.arg = world;
     config.switches.list_lag_ms = (int)world->plan.list_lag_ms;
+    config.switches.rate_per_s = (int)world->plan.packet_rate;
+    config.switches.rate_burst = world->plan.packet_rate ? 1 + (int)world->plan.packet_rate : 0;
+    config.switches.rate_headers = world->plan.packet_tells;
     world->packet = packet_sim_new(&config);
     packet_sim_add_project(world->packet, WORLD_PROJECT, "world", "main", world->now.wall_ms);
     packet_sim_add_token(world->packet, WORLD_TOKEN, PACKET_SIM_TOKEN_USER, WORLD_PROJECT, "main");
@@ -94,6 +98,10 @@ static bool arrive_answer(struct world *world, struct event *event)
                                     .detail = ""};
     if (result.status == 429)
         result.retry_after_ms = 2000;
+    if (sscanf(event->text, "%ld %ld %ld", &result.limit, &result.limit_remaining, &result.limit_reset_s) ==
+        3)
+        world->told_life = event->life;
+    result.date_s = world->now.wall_ms / 1000;
     posts_answered(world, proc, &result);
     reads_answered(world, proc, &result);
     world_trace(world, "packet -> gateway#%lu: %s %d", proc->incarnation,
@@ -103,8 +111,8 @@ static bool arrive_answer(struct world *world, struct event *event)
     return false;
 }
 
-static void tell(struct world *world, uint64_t life, uint64_t id, enum gateway_fate fate, int status,
-                 const char *body, size_t len, bool json, int64_t delay)
+static struct event *tell(struct world *world, uint64_t life, uint64_t id, enum gateway_fate fate, int status,
+                          const char *body, size_t len, bool json, int64_t delay)
 {
     struct event *event = event_post(world, delay, arrive_answer);
 
@@ -115,6 +123,27 @@ static void tell(struct world *world, uint64_t life, uint64_t id, enum gateway_f
     event->d = json;
     event->data = body ? x_strndup(body, len) : NULL;
     event->len = body ? len : 0;
+    return event;
+}
+
+/* A gateway that has heard of the limit keeps it, as long as it knows of all that runs (packet C-34). Not
+ * where calls get lost before the API counts them: what it measures then comes out too high. */
+static void check_rate(struct world *world, const struct event *event, const struct sim_answer *answer)
+{
+    bool lossy = world->plan.packet_fault || world->plan.packet_out_ms;
+
+    if (answer->status == 429 && world->plan.packet_tells && !lossy && world->told_life == event->life &&
+        (!world->stray_ms || world->now.boot_ms - world->stray_ms > STRAY_COUNTS_MS))
+        world_violation(world, "the announced limit of %u calls a second is exceeded",
+                        world->plan.packet_rate);
+}
+
+static const char *header(const struct sim_answer *answer, const char *name)
+{
+    for (unsigned i = 0; i < answer->n_headers; i++)
+        if (strcmp(answer->headers[i].name, name) == 0)
+            return answer->headers[i].value;
+    return "";
 }
 
 static void answer_by_link(struct world *world, const struct event *event, const struct sim_answer *answer)
@@ -134,10 +163,13 @@ static void answer_by_link(struct world *world, const struct event *event, const
     case LINK_TRUNCATED:
         tell(world, life, id, FATE_ANSWERED, answer->status, answer->body, answer->body_len / 2, true, back);
         return;
-    default:
+    default: break;
+    }
+    struct event *told =
         tell(world, life, id, FATE_ANSWERED, answer->status, answer->body ? answer->body : "",
              answer->body_len, answer->content_type != NULL, back);
-    }
+    snprintf(told->text, sizeof told->text, "%s %s %s", header(answer, "X-RateLimit-Limit"),
+             header(answer, "X-RateLimit-Remaining"), header(answer, "X-RateLimit-Reset"));
 }
 
 static bool arrive_request(struct world *world, struct event *event)
@@ -175,6 +207,9 @@ static bool arrive_request(struct world *world, struct event *event)
                 (int)(event->len > 260 ? 260 : event->len), event->data ? event->data : "", answer.status,
                 orphan ? " (its sender is dead)" : "");
     bool second = event->c != 0;
+    if (orphan || second)
+        world->stray_ms = world->now.boot_ms;
+    check_rate(world, event, &answer);
     if (!second)
         answer_by_link(world, event, &answer);
     sim_answer_clear(&answer);

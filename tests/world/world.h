@@ -98,6 +98,8 @@ struct plan {
     unsigned stop_every_ms; /* 0: nobody is stopped */
     unsigned watch_break_every_ms;
     unsigned list_lag_ms; /* of Packet's lists */
+    unsigned packet_rate; /* calls each second that Packet takes, 0: any number ... */
+    bool packet_tells;    /* ... and its headers say so */
     int64_t busy_ms;      /* users and faults act this long, then all is quiet */
 };
 
@@ -146,11 +148,14 @@ struct world {
     int64_t listed_at; /* when the latest that came back whole was asked for, and by which gateway */
     uint64_t listed_life;
 
+    uint64_t told_life; /* gateway that has heard of the rate */
+    int64_t stray_ms;   /* when a request ran last of which the gateway that counts does not know */
+
     unsigned n_objects;
     struct wish wishes[WORLD_OBJECTS];
     unsigned next_key;
 
-    uint64_t steps, kills, posts, stale_frames;
+    uint64_t steps, kills, posts, stale_frames, comes;
     char violation[768];
     char (*trace)[900];
     unsigned trace_next;

@@ -93,7 +93,7 @@ static int on_total_over(zloop_t *loop, int timer, void *arg)
     if (!t) /* ended in this very turn of the loop, which fires what was due all the same */
         return 0;
     t->timer = -1;
-    snprintf(t->error, sizeof t->error, "no whole answer within %ld ms", http->options->limits.total_ms);
+    snprintf(t->error, sizeof t->error, "no whole answer within %ld ms", t->within_ms);
     TAILQ_REMOVE(&http->running, t, link);
     curl_multi_remove_handle(http->multi, t->easy);
     finish(http, t, CURLE_OPERATION_TIMEDOUT);
@@ -262,7 +262,7 @@ void http_start(struct http *http, const struct gateway_request *request)
     struct transfer *t = transfer_new(easy, http->options, http->sockets, request);
 
     http->started++;
-    t->timer = zloop_timer(http->loop, (size_t)http->options->limits.total_ms, 1, on_total_over, http);
+    t->timer = zloop_timer(http->loop, (size_t)t->within_ms, 1, on_total_over, http);
     run(http, t);
 }
 

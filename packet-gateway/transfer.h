@@ -23,6 +23,7 @@ struct transfer {
     struct curl_slist *fields; /* holds the token: wiped before it is freed */
     bool mutation, once;
     int64_t start_before;
+    long within_ms;    /* its total time */
     unsigned sent;     /* times that its bytes may have left */
     unsigned may_send; /* so often and no more */
     bool stopped;      /* not to begin any more */

@@ -38,6 +38,7 @@ const char *role_name(unsigned role);
 #define ENV_INCARNATION    "PROVIDER_PACKET_INCARNATION"
 #define ENV_SUPERVISOR_PID "PROVIDER_PACKET_SUPERVISOR_PID"
 #define ENV_RUNTIME_DIR    "PROVIDER_PACKET_RUNTIME_DIR"
+#define ENV_IDENTITY       "PROVIDER_PACKET_IDENTITY" /* the supervisor's in leader election; the watcher's */
 #define ENV_OPTION_PREFIX                                                                                    \
     "PROVIDER_PACKET_OPT_" /* + the flag's name, '-' as '_': PROVIDER_PACKET_OPT_packet_url */
 

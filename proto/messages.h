@@ -29,7 +29,8 @@
 #define LIMIT_CALLS  1000u /* of one job to Packet */
 /* With its envelope it fills the 8 KiB in which libzmq gathers what it sends, whatever stands before it
  * there, and is not so long that it would be sent past them. */
-#define LIMIT_COVER 8160u
+#define LIMIT_COVER  8160u
+#define LIMIT_HOLDER 512u /* holderIdentity of a Lease */
 
 /* How a job's Secret looked to the watcher. The worker turns it into words and a code (gardener 13, 15). */
 enum secret_state {
@@ -115,6 +116,17 @@ enum patch_target { PATCH_META, PATCH_STATUS };
 #define END_WORKER_FIELDS(F, S)                                                                              \
     F(S, 1, u64, incarnation, LIMIT_ID, must)                                                                \
     F(S, 2, str, reason, LIMIT_TEXT, must)
+#define LEADERSHIP_FIELDS(F, S)                                                                              \
+    F(S, 1, str, lease, 2 * LIMIT_NAME + 1, must)                                                            \
+    F(S, 2, u64, leading, 1, may)                                                                            \
+    F(S, 3, str, holder, LIMIT_HOLDER, may)                                                                  \
+    F(S, 4, u64, write_until, LIMIT_MS * 100, may)                                                           \
+    F(S, 5, u64, transitions, LIMIT_ID, may)
+#define ASK_HEALTH_FIELDS(F, S) F(S, 1, u64, seq, LIMIT_ID, must)
+#define HEALTH_FIELDS(F, S)                                                                                  \
+    F(S, 1, u64, seq, LIMIT_ID, must)                                                                        \
+    F(S, 2, u64, gateway, 1, may)                                                                            \
+    F(S, 3, u64, workers, LIMIT_ENUM, may)
 
 /* watcher and worker */
 #define IDLE_FIELDS(F, S) F(S, 1, u64, jobs_done, LIMIT_ID, may)
@@ -172,11 +184,15 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 8, u64, write_until, LIMIT_MS * 100, may)                                                           \
     F(S, 9, u64, lane, LANES - 1, may)                                                                       \
     F(S, 10, u64, calls, LIMIT_CALLS, may)                                                                   \
-    F(S, 11, u64, patience_ms, LIMIT_MS, may)
+    F(S, 11, u64, patience_ms, LIMIT_MS, may)                                                                \
+    F(S, 12, u64, end_until, LIMIT_MS * 100, may)
 #define GRANTED_FIELDS(F, S)                                                                                 \
     F(S, 1, u64, handle, LIMIT_ID, must)                                                                     \
     F(S, 2, u64, outcome, LIMIT_ENUM, may)                                                                   \
     F(S, 3, u64, wait_ms, LIMIT_MS, may)
+#define EXTEND_FIELDS(F, S)                                                                                  \
+    F(S, 1, u64, write_until, LIMIT_MS * 100, must)                                                          \
+    F(S, 2, u64, end_until, LIMIT_MS * 100, must)
 #define REVOKE_FIELDS(F, S)  F(S, 1, u64, handle, LIMIT_ID, must)
 #define REVOKED_FIELDS(F, S) F(S, 1, u64, handle, LIMIT_ID, must)
 #define COME_FIELDS(F, S)    F(S, 1, str, owner, 2 * LIMIT_NAME + 1, must)
@@ -231,7 +247,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 2, u64, pid, LIMIT_ID, must)                                                                        \
     F(S, 3, u64, uptime_ms, LIMIT_MS, may)                                                                   \
     F(S, 4, u64, ready, 1, may)                                                                              \
-    F(S, 5, val, processes, LIMIT_LIST, must)
+    F(S, 5, val, processes, LIMIT_LIST, must)                                                                \
+    F(S, 6, val, leadership, LIMIT_LIST, may)
 #define ASK_STOP_FIELDS(F, S) F(S, 1, str, reason, LIMIT_TEXT, may)
 #define STOPPING_FIELDS(F, S) F(S, 1, u64, within_ms, LIMIT_MS, must)
 
@@ -254,6 +271,9 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(10, LEAVING, leaving, WATCHER | WORKER | GATEWAY | EXPORTER, SUPERVISOR,                               \
       "ends by itself, with this code")                                                                      \
     M(11, END_WORKER, end_worker, WATCHER, SUPERVISOR, "this worker does not answer; end it")                \
+    M(12, LEADERSHIP, leadership, WATCHER, SUPERVISOR, "who holds the leader Lease, and until when we do")   \
+    M(13, ASK_HEALTH, ask_health, WATCHER, SUPERVISOR, "do the others answer? A heartbeat is due")           \
+    M(14, HEALTH, health, SUPERVISOR, WATCHER, "who has shown life a moment ago")                            \
     M(20, IDLE, idle, WORKER, WATCHER, "credit for one job")                                                 \
     M(21, JOB, job, WATCHER, WORKER, "reconcile this object")                                                \
     M(22, STARTED, started, WORKER, WATCHER, "the job has arrived")                                          \
@@ -270,6 +290,7 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(44, COME, come, GATEWAY, WATCHER, "there is budget for this object now; held for a few seconds")       \
     M(45, COVER, cover, WATCHER, GATEWAY,                                                                    \
       "nothing: it takes the place of the GRANTs in the buffers that they passed through")                   \
+    M(48, EXTEND, extend, WATCHER, GATEWAY, "the Lease was renewed: writes may start until then")            \
     M(50, SEARCH, search, WORKER, GATEWAY, "which keys of the project concern this job?")                    \
     M(51, FOUND, found, GATEWAY, WORKER, "the keys of a complete list, or why there is none")                \
     M(52, CREATE, create, WORKER, GATEWAY,                                                                   \

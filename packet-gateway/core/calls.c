@@ -197,6 +197,14 @@ static void tell_sent(struct gateway_core *core, const struct call *call)
     }
 }
 
+/* Asked anew each time: the end of the leadership moves with every renewal. A mutation has one task. */
+static int64_t start_before(const struct call *call)
+{
+    int64_t leads = call->mutation ? TAILQ_FIRST(&call->tasks)->grant->write_until_ms : INT64_MAX;
+
+    return call->start_before < leads ? call->start_before : leads;
+}
+
 static void call_send(struct gateway_core *core, struct call *call)
 {
     struct gateway_request request = {
@@ -208,7 +216,8 @@ static void call_send(struct gateway_core *core, struct call *call)
         .body = call->body,
         /* A PUT too: a copy of it that is carried out late would bring older material back. */
         .once = call->body != NULL,
-        .start_before = call->start_before,
+        .start_before = start_before(call),
+        .end_before = call->mutation ? TAILQ_FIRST(&call->tasks)->grant->end_until_ms : INT64_MAX,
     };
 
     call->state = CALL_SENT;
@@ -261,7 +270,7 @@ static bool call_try(struct gateway_core *core, struct call *call)
 {
     int64_t now = core->now.boot_ms;
 
-    if (call->start_before <= now) {
+    if (start_before(call) <= now) {
         refuse_all(core, call, OUTCOME_FENCED, 0);
         return true;
     }
@@ -323,8 +332,8 @@ int64_t calls_next_ms(const struct gateway_core *core)
             if (wait && now + wait < at)
                 at = now + wait;
         }
-        if (call->start_before < at)
-            at = call->start_before;
+        if (start_before(call) < at)
+            at = start_before(call);
         if (at < next)
             next = at;
     }

@@ -95,6 +95,7 @@ void gateway_core_message(struct gateway_core *core, unsigned from_role, uint64_
     case MSG_EPOCH_OVER: epoch_over(core, from, message); break;
     case MSG_DRAIN: drain(core, message); break;
     case MSG_GRANT: grants_answer_grant(core, from, message); break;
+    case MSG_EXTEND: grants_move_end(core, from, &message->body.extend); break;
     case MSG_REVOKE: grants_answer_revoke(core, from, message); break;
     case MSG_SEARCH:
     case MSG_CREATE:

@@ -93,6 +93,7 @@ static struct grant *grant_new(struct gateway_core *core, uint64_t from, const s
     g->watcher = from;
     g->epoch = message->envelope.epoch ? message->envelope.epoch : from;
     g->write_until_ms = m->write_until ? (int64_t)m->write_until : INT64_MAX;
+    g->end_until_ms = m->end_until ? (int64_t)m->end_until : INT64_MAX;
     g->credential = credential;
     memcpy(g->project, project, sizeof g->project);
     g->label = text_of(m->label);
@@ -168,8 +169,10 @@ void grants_answer_grant(struct gateway_core *core, uint64_t from, const struct 
     if (g) {
         bool same = g->watcher == from && g->worker == m->worker && g->epoch == epoch;
 
-        if (same)
+        if (same) {
             g->write_until_ms = m->write_until ? (int64_t)m->write_until : INT64_MAX;
+            g->end_until_ms = m->end_until ? (int64_t)m->end_until : INT64_MAX;
+        }
         say_granted(core, from, message, same ? OUTCOME_OK : OUTCOME_NOT_GRANTED, 0);
         return;
     }
@@ -192,6 +195,20 @@ void grants_answer_grant(struct gateway_core *core, uint64_t from, const struct 
         return;
     }
     say_granted(core, from, message, OUTCOME_OK, 0);
+}
+
+/* Also for questions that wait: a call asks its grant when it starts. */
+void grants_move_end(struct gateway_core *core, uint64_t from, const struct msg_extend *extend)
+{
+    struct grant *g;
+
+    EACH(g, &core->grants)
+    {
+        if (g->watcher != from)
+            continue;
+        g->write_until_ms = (int64_t)extend->write_until;
+        g->end_until_ms = (int64_t)extend->end_until;
+    }
 }
 
 /* Ends what this grant has not sent; what it has sent keeps it alive until its answer. */

@@ -78,6 +78,7 @@ struct grant {
     uint64_t handle, worker, epoch;
     uint64_t watcher, correlation; /* who asked, for REVOKED */
     int64_t write_until_ms;        /* end of the leadership as the watcher knows it; INT64_MAX: not given */
+    int64_t end_until_ms;          /* then another may lead: nothing may be under way any more; the same */
     struct credential *credential;
     double reserve;  /* calls still promised */
     unsigned beyond; /* calls made that were not promised */
@@ -238,6 +239,8 @@ void locks_free(struct gateway_core *core);
 /* grants.c */
 void grants_answer_grant(struct gateway_core *core, uint64_t from, const struct message *message);
 void grants_answer_revoke(struct gateway_core *core, uint64_t from, const struct message *message);
+/* EXTEND: the watcher's Lease was renewed. */
+void grants_move_end(struct gateway_core *core, uint64_t from, const struct msg_extend *extend);
 struct grant *grant_find(struct gateway_core *core, uint64_t handle);
 /* Recorded ids only, or also those our own lists showed to be ours. */
 bool grant_has_id(const struct grant *grant, const char *id, bool found_too);

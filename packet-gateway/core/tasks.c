@@ -154,16 +154,15 @@ static uint64_t handle_of(const struct message *message)
     }
 }
 
-/* The last moment a mutation may start: the sender's deadline, the leadership, and never later than an intent
- * lives (design 12.2, 12.15). */
-static int64_t start_before(const struct gateway_core *core, const struct grant *grant,
-                            const struct envelope *envelope)
+/* The last moment a mutation may start: the sender's deadline, and never later than an intent lives
+ * (design 12.2). The leadership is the grant's, and moves (design 12.15). */
+static int64_t start_before(const struct gateway_core *core, const struct envelope *envelope)
 {
     int64_t limit = core->now.boot_ms + ATTEMPT_SEND_S * 1000;
 
     if (envelope->deadline_ms && (int64_t)envelope->deadline_ms < limit)
         limit = (int64_t)envelope->deadline_ms;
-    return grant->write_until_ms < limit ? grant->write_until_ms : limit;
+    return limit;
 }
 
 /* OUTCOME_OK when the question may be carried out. */
@@ -179,7 +178,7 @@ static enum outcome check(struct gateway_core *core, struct task *task, const st
         return OUTCOME_NOT_GRANTED;
     if (mutation && message->envelope.epoch != g->epoch)
         return OUTCOME_FENCED;
-    if (mutation && task->start_before <= core->now.boot_ms)
+    if (mutation && (task->start_before <= core->now.boot_ms || g->write_until_ms <= core->now.boot_ms))
         return OUTCOME_FENCED;
     if (has_id && (!task->id[0] || !grant_has_id(g, task->id, true)))
         return OUTCOME_NOT_GRANTED;
@@ -209,8 +208,7 @@ void tasks_answer_ask(struct gateway_core *core, uint64_t from, const struct mes
     task->correlation = message->envelope.correlation;
     task->asked_ms = core->now.boot_ms;
     task->grant = grant_find(core, handle_of(message));
-    if (task->grant)
-        task->start_before = start_before(core, task->grant, &message->envelope);
+    task->start_before = start_before(core, &message->envelope);
     enum outcome outcome = check(core, task, message);
 
     if (outcome != OUTCOME_OK) {

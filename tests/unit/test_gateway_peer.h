@@ -284,7 +284,8 @@ static inline void begin(struct rig *rig, unsigned id, const char *method, const
                                       .token = TOKEN,
                                       .body = body,
                                       .once = body != NULL,
-                                      .start_before = INT64_MAX};
+                                      .start_before = INT64_MAX,
+                                      .end_before = INT64_MAX};
 
     rig->calls[id].done = false;
     http_start(rig->http, &request);

@@ -194,7 +194,7 @@ static inline void rig_message(struct rig *rig, unsigned role, uint64_t from, st
 }
 
 struct rig_grant {
-    uint64_t handle, worker, watcher, write_until, patience_ms;
+    uint64_t handle, worker, watcher, write_until, end_until, patience_ms;
     uint64_t calls; /* 0: admitted whatever the budget says, as a job that calls nobody */
     enum lane lane;
     const char *token, *project, *label, *owner, *id, *id2;
@@ -228,6 +228,7 @@ static inline enum outcome rig_grant_with(struct rig *rig, const struct rig_gran
         .lane = g->lane,
         .calls = g->calls,
         .patience_ms = g->patience_ms,
+        .end_until = g->end_until,
     };
     rig_message(rig, WATCHER, watcher, &m, MSG_GRANT);
     pack_close(&ids);

@@ -272,8 +272,13 @@ static void test_C_11_the_largest_answer_arrives(void **state)
 static void test_C_09_nothing_starts_after_its_last_moment(void **state)
 {
     struct rig *rig = *state;
-    struct gateway_request request = {
-        .id = 1, .method = "POST", .path = LIST, .token = TOKEN, .body = "{}", .once = true};
+    struct gateway_request request = {.id = 1,
+                                      .method = "POST",
+                                      .path = LIST,
+                                      .token = TOKEN,
+                                      .body = "{}",
+                                      .once = true,
+                                      .end_before = INT64_MAX};
 
     limits(rig, NEVER_MS, NEVER_MS, NEVER_S);
     request.start_before = clock_now().boot_ms;

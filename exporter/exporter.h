@@ -22,6 +22,9 @@ struct state {
     char version[65];
     uint64_t uptime_ms;
     bool ready;
+    bool elected, leading;      /* the watcher's election */
+    char lease[LIMIT_NAME + 1]; /* its name, without the namespace */
+    uint64_t transitions;
     uint8_t *processes; /* msgpack, owned */
     size_t processes_len;
 };

@@ -44,19 +44,39 @@ static const struct {
     {"provider_packet_process_uptime_seconds", "gauge", "Time since the process was started.", uptime},
 };
 
+static void clean(char *text)
+{
+    for (char *c = text; *c; c++)
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
+            *c = '_';
+}
+
 /* Label values: role names are ours, but nothing that came in a frame is trusted to need no escaping. */
 static void label(struct value row, char *buf, size_t size)
 {
     if (!span_copy(value_text(value_get(row, "role")), buf, size))
         buf[0] = '\0';
-    for (char *c = buf; *c; c++)
-        if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
-            *c = '_';
+    clean(buf);
 }
 
 static void head(struct text *out, const char *name, const char *type, const char *help)
 {
     text_add(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* client-go's name for it (kubernetes 3.6). Without an election there is no such series. */
+static void leadership(const struct state *state, struct text *out)
+{
+    char name[sizeof state->lease];
+
+    if (!state->elected)
+        return;
+    memcpy(name, state->lease, sizeof name);
+    clean(name);
+    head(out, "leader_election_master_status", "gauge", "Whether this pod leads.");
+    text_add(out, "leader_election_master_status{name=\"%s\"} %d\n", name, state->leading);
+    head(out, "provider_packet_leader_transitions", "gauge", "How often the Lease changed its holder.");
+    text_add(out, "provider_packet_leader_transitions{name=\"%s\"} %" PRIu64 "\n", name, state->transitions);
 }
 
 void metrics_page(const struct state *state, struct text *out)
@@ -74,6 +94,7 @@ void metrics_page(const struct state *state, struct text *out)
     text_add(out, "provider_packet_supervisor_uptime_seconds %" PRIu64 "\n", state->uptime_ms / 1000);
     head(out, "provider_packet_ready", "gauge", "Whether all processes are ready and know each other.");
     text_add(out, "provider_packet_ready %d\n", state->ready);
+    leadership(state, out);
     for (size_t i = 0; i < sizeof series / sizeof series[0]; i++) {
         head(out, series[i].name, series[i].type, series[i].help);
         for (struct value_iter it = value_each(rows); value_next(&it);) {

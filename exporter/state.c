@@ -28,6 +28,22 @@ bool state_is_overdue(const struct exporter *e)
     return e->asking && clock_now().boot_ms - e->asked_ms >= ASK_WAIT_MS;
 }
 
+static void take_leadership(struct state *s, struct value leadership)
+{
+    struct span lease = value_text(value_get(leadership, "lease"));
+    const char *name = lease.len ? memchr(lease.p, '/', lease.len) : NULL;
+    int64_t transitions = 0;
+
+    s->elected = name != NULL;
+    s->leading = false;
+    value_bool(value_get(leadership, "leading"), &s->leading);
+    value_int(value_get(leadership, "transitions"), &transitions);
+    s->transitions = (uint64_t)transitions;
+    if (!name || !span_copy((struct span){.p = name + 1, .len = (uint32_t)(lease.p + lease.len - name - 1)},
+                            s->lease, sizeof s->lease))
+        s->lease[0] = '\0';
+}
+
 void state_take(struct exporter *e, const struct msg_status *status)
 {
     struct state *s = &e->state;
@@ -38,6 +54,7 @@ void state_take(struct exporter *e, const struct msg_status *status)
     span_copy(status->version, s->version, sizeof s->version);
     s->uptime_ms = status->uptime_ms;
     s->ready = status->ready != 0;
+    take_leadership(s, status->leadership);
     s->got_ms = clock_now().boot_ms;
     s->known = true;
     e->asking = false;

@@ -25,6 +25,7 @@ static json_t *status_json(const struct msg_status *status)
     json_object_set_new(json, "uptimeSeconds", json_integer((json_int_t)(status->uptime_ms / 1000)));
     json_object_set_new(json, "ready", json_boolean(status->ready != 0));
     json_object_set_new(json, "processes", to_json(status->processes));
+    json_object_set_new(json, "leadership", to_json(status->leadership));
     return json;
 }
 
@@ -133,16 +134,35 @@ static void print_calls(struct value row)
                duration(number(g, "api_silent_ms") / 1000, silent, sizeof silent));
 }
 
+/* Nothing without an election. */
+static void print_leadership(struct value row)
+{
+    char lease[520], holder[520];
+    bool leading = false;
+
+    if (!*cell(row, "lease", lease, sizeof lease))
+        return;
+    cell(row, "holder", holder, sizeof holder);
+    value_bool(value_get(row, "leading"), &leading);
+    if (leading)
+        printf("leader by Lease %s as %s, for %.1f s unless renewed", lease, holder,
+               (double)number(row, "writeForMs") / 1000);
+    else
+        printf("standby for Lease %s, held by %s", lease, *holder ? holder : "nobody");
+    printf(" (%" PRId64 " transitions)\n", number(row, "transitions"));
+}
+
 static void print_table(const struct msg_status *status)
 {
     bool colour = in_colour();
     char version[65] = "", up[24];
 
     span_copy(status->version, version, sizeof version);
-    printf("gardener-extension-provider-packet %s, pid %" PRIu64 ", up %s, %s\n\n", version, status->pid,
+    printf("gardener-extension-provider-packet %s, pid %" PRIu64 ", up %s, %s\n", version, status->pid,
            duration((int64_t)(status->uptime_ms / 1000), up, sizeof up),
            status->ready ? "ready" : "not ready");
-    printf("%-14s %4s  %-8s %4s  %-8s  %-8s %8s  %s\n", "ROLE", "SLOT", "PID", "INC", "STATE", "UP",
+    print_leadership(status->leadership);
+    printf("\n%-14s %4s  %-8s %4s  %-8s  %-8s %8s  %s\n", "ROLE", "SLOT", "PID", "INC", "STATE", "UP",
            "RESTARTS", "DOING");
     for (struct value_iter it = value_each(status->processes); value_next(&it);)
         print_row(it.item, colour);

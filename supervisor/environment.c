@@ -29,8 +29,6 @@ static const struct {
     {"no_proxy", ON_NET},
     {"KUBERNETES_SERVICE_HOST", WATCHER}, /* the cluster we run in */
     {"KUBERNETES_SERVICE_PORT", WATCHER},
-    {"POD_NAME", WATCHER}, /* identity in leader election (design 4) */
-    {"POD_UID", WATCHER},
 #ifdef SANITIZED
     {"ASAN_OPTIONS", EVERYBODY},
     {"UBSAN_OPTIONS", EVERYBODY},
@@ -69,7 +67,7 @@ char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot
 {
     size_t n_inherited = sizeof inherited / sizeof inherited[0], n_options, n = 0;
     const struct option_row *rows = options_table(&n_options);
-    char **environment = x_calloc(n_inherited + 6 + n_options + 1, sizeof *environment);
+    char **environment = x_calloc(n_inherited + 7 + n_options + 1, sizeof *environment);
 
     for (size_t i = 0; i < n_inherited; i++) {
         const char *value = inherited[i].roles & role ? getenv(inherited[i].name) : NULL;
@@ -85,6 +83,8 @@ char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot
     if (role & ON_NET)
         add(environment, &n, "GLIBC_TUNABLES", WIPE_FREED);
 #endif
+    if (role == WATCHER)
+        add(environment, &n, ENV_IDENTITY, s->identity);
     for (size_t i = 0; i < n_options; i++)
         if (rows[i].children & role)
             add_option(environment, &n, rows[i].name, s->options.values[i]);

@@ -83,7 +83,9 @@ int main(int argc, char **argv)
         return code;
     }
     begin(&s);
-    code = spawn_find_programs(&s);
+    code = identity_make(&s);
+    if (code == 0)
+        code = spawn_find_programs(&s);
     if (code == 0)
         code = reap_open_signals(&s);
     calm_czmq();

@@ -87,6 +87,28 @@ static int take_older_names(struct options *o, char *error)
     return 0;
 }
 
+/* As client-go wants them: a holder stops before another may begin, and has time for a second try
+ * (kubernetes 6.2). */
+static int check_election(const struct options *o, char *error)
+{
+    static const char duration[] = "leader-election-lease-duration-seconds",
+                      deadline[] = "leader-election-renew-deadline-seconds",
+                      retry[] = "leader-election-retry-period-seconds";
+    long a = options_number(o, duration), b = options_number(o, deadline), c = options_number(o, retry);
+
+    if (a <= b) {
+        snprintf(error, OPTIONS_ERROR_MAX, "--%s=%ld must be greater than --%s=%ld", duration, a, deadline,
+                 b);
+        return -1;
+    }
+    if (5 * b <= 6 * c) {
+        snprintf(error, OPTIONS_ERROR_MAX, "--%s=%ld must be greater than 1.2 times --%s=%ld", deadline, b,
+                 retry, c);
+        return -1;
+    }
+    return 0;
+}
+
 int options_check(struct options *options, char *error)
 {
     size_t n;
@@ -97,7 +119,7 @@ int options_check(struct options *options, char *error)
     for (size_t i = 0; i < n; i++)
         if (rows[i].choices && check_choices(&rows[i], options->values[i], error))
             return -1;
-    if (check_workers(options, error))
+    if (check_workers(options, error) || check_election(options, error))
         return -1;
     if (*options_text(options, "config-file") == '\0') {
         snprintf(error, OPTIONS_ERROR_MAX,

@@ -65,6 +65,24 @@ static void pack_row(struct pack *p, const struct tree_row *row)
     }
 }
 
+/* Empty without an election. */
+static void pack_leader(struct pack *p, const struct supervisor *s, struct instant now)
+{
+    const struct tree_leader *leader = tree_leader(s->tree);
+    int64_t left = leader->write_until_ms - now.boot_ms;
+
+    pack_map(p, leader->elected ? 6 : 0);
+    if (!leader->elected)
+        return;
+    text(p, "lease", leader->lease);
+    pack_text(p, "leading");
+    pack_bool(p, leader->leading && left > 0);
+    text(p, "holder", leader->holder);
+    text(p, "identity", s->identity);
+    number(p, "writeForMs", leader->leading && left > 0 ? left : 0);
+    number(p, "transitions", (int64_t)leader->transitions);
+}
+
 void status_make(const struct supervisor *s, struct status_answer *answer)
 {
     struct instant now = clock_now();
@@ -77,16 +95,20 @@ void status_make(const struct supervisor *s, struct status_answer *answer)
     pack_array(&answer->processes, n);
     for (uint32_t i = 0; i < n && tree_row(s->tree, i, now, &row); i++)
         pack_row(&answer->processes, &row);
+    pack_open(&answer->leadership);
+    pack_leader(&answer->leadership, s, now);
     answer->body = (struct msg_status){
         .version = SPAN(PROVIDER_PACKET_VERSION),
         .pid = (uint64_t)getpid(),
         .uptime_ms = (uint64_t)(now.boot_ms - s->started.boot_ms),
         .ready = tree_ready(s->tree),
         .processes = pack_result(&answer->processes),
+        .leadership = pack_result(&answer->leadership),
     };
 }
 
 void status_free(struct status_answer *answer)
 {
     pack_close(&answer->processes);
+    pack_close(&answer->leadership);
 }

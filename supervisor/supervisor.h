@@ -15,6 +15,8 @@
 
 #define SUPERVISOR_DIR_MAX 80u /* so that each endpoint in it fits into a socket's address */
 
+#define IDENTITY_MAX 300u /* a host name, '_', a UUID */
+
 struct runtime_dir {
     char path[SUPERVISOR_DIR_MAX];
     int lock;  /* held while we live; -1 when not */
@@ -28,6 +30,7 @@ struct bad_sender {
 
 struct supervisor {
     struct options options;
+    char identity[IDENTITY_MAX]; /* in leader election; lives as long as we do (design 4) */
     struct runtime_dir dir;
     char libexec[PATH_MAX];
     int null; /* /dev/null, the children's stdin */
@@ -64,6 +67,13 @@ int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnatio
 char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation);
 void environment_free(char **environment);
 
+/* ---- identity.c */
+/* Makes the identity from the surroundings; 0 or an exit code. */
+int identity_make(struct supervisor *s);
+/* The same from what is given. pid: ours; pod_name, pod_uid, host: NULL when not known; random: 16 bytes. */
+void identity_write(char *identity, int64_t pid, const char *pod_name, const char *pod_uid, const char *host,
+                    const unsigned char *random);
+
 /* ---- reap.c */
 /* Blocks the signals and opens the signalfd; before the first ZeroMQ socket. 0 or an exit code. */
 int reap_open_signals(struct supervisor *s);
@@ -88,7 +98,7 @@ int control_on_frame(zloop_t *loop, zsock_t *sock, void *arg);
 /* ---- status.c */
 struct status_answer {
     struct msg_status body;
-    struct pack processes;
+    struct pack processes, leadership;
 };
 void status_make(const struct supervisor *s, struct status_answer *answer);
 void status_free(struct status_answer *answer);

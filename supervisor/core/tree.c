@@ -141,8 +141,10 @@ void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now)
     slot->last_status = status;
     slot_event(tree, slot, EV_DIED, "", now);
     introduce_forget(tree, slot);
-    if (slot == tree->watcher)
+    if (slot == tree->watcher) {
+        leader_forget(tree);
         sacrifice_workers(tree, "the watcher it was introduced to is dead", now);
+    }
     if (slot == tree->gateway)
         sacrifice_workers(tree, "the packet-gateway it was introduced to is dead", now);
     if (is_hopeless(tree, slot, status))
@@ -202,6 +204,8 @@ void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const st
     case MSG_PEER_OK: introduce_answer(tree, slot, message->body.peer_ok.incarnation); break;
     case MSG_EPOCH_CLOSED: epoch_closed(tree, slot, message->body.epoch_closed.epoch); break;
     case MSG_LEAVING: slot->leaving = true; break;
+    case MSG_LEADERSHIP: leader_said(tree, &message->body.leadership); return;
+    case MSG_ASK_HEALTH: leader_health(tree, message->body.ask_health.seq, now); return;
     case MSG_END_WORKER: on_end_worker(tree, slot, message->body.end_worker.incarnation, now); break;
     default: break;
     }
@@ -239,6 +243,11 @@ bool tree_ready(const struct tree *tree)
             return false;
     }
     return true;
+}
+
+const struct tree_leader *tree_leader(const struct tree *tree)
+{
+    return &tree->leader;
 }
 
 bool tree_row(const struct tree *tree, unsigned index, struct instant now, struct tree_row *row)

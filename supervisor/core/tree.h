@@ -32,7 +32,8 @@ void tree_free(struct tree *tree);
 void tree_start(struct tree *tree, struct instant now);
 /* A child was reaped: status as waitpid gives it. */
 void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now);
-/* READY, BEAT, PEER_OK, EPOCH_CLOSED, LEAVING, END_WORKER. from: role and incarnation as proven by the bus.
+/* READY, BEAT, PEER_OK, EPOCH_CLOSED, LEAVING, END_WORKER, LEADERSHIP, ASK_HEALTH. from: role and incarnation
+ * as proven by the bus.
  */
 void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const struct message *message,
                   struct instant now);
@@ -68,5 +69,16 @@ struct tree_row {
     bool leaving;    /* it said that it ends by itself */
 };
 bool tree_row(const struct tree *tree, unsigned index, struct instant now, struct tree_row *row);
+
+/* What the watcher said last of the leader Lease. */
+struct tree_leader {
+    bool elected;           /* there is an election; else the rest is empty */
+    bool leading;           /* this tree is the leader */
+    int64_t write_until_ms; /* CLOCK_BOOTTIME; 0 unless leading */
+    uint64_t transitions;
+    char lease[2 * LIMIT_NAME + 2]; /* "namespace/name" */
+    char holder[LIMIT_HOLDER + 1];
+};
+const struct tree_leader *tree_leader(const struct tree *tree);
 
 #endif

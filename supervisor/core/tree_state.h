@@ -1,6 +1,6 @@
 /* supervisor/core/tree_state.h -- what is inside struct tree, and what the files of this folder do for each
- * other: tree.c (events in, rows out), introduce.c, epoch.c, watchdog.c, stop.c. They call down in that order
- * and never back. Not for the shell. */
+ * other: tree.c (events in, rows out), introduce.c, epoch.c, watchdog.c, stop.c, leader.c. They call down in
+ * that order and never back. Not for the shell. */
 #ifndef SUPERVISOR_CORE_TREE_STATE_H
 #define SUPERVISOR_CORE_TREE_STATE_H
 
@@ -47,6 +47,8 @@ struct tree {
     bool closing;           /* EPOCH_OVER is under way */
     int64_t close_ms;       /* boot ms by which EPOCH_CLOSED must be here */
 
+    struct tree_leader leader; /* as the watcher said last */
+
     enum stop_phase phase;
     int code; /* what the supervisor exits with after the stop */
 };
@@ -80,6 +82,12 @@ void epoch_closed(struct tree *tree, const struct slot *from, uint64_t epoch);
 bool epoch_runs(const struct tree *tree);
 int64_t epoch_deadline(const struct tree *tree);
 void epoch_overdue(struct tree *tree, struct instant now);
+
+/* ---- leader.c */
+void leader_said(struct tree *tree, const struct msg_leadership *said);
+void leader_forget(struct tree *tree);
+/* Answers the watcher's question. */
+void leader_health(struct tree *tree, uint64_t seq, struct instant now);
 
 /* ---- stop.c */
 void stop_begin(struct tree *tree, int code, struct instant now);

@@ -119,8 +119,8 @@ static const char *other_value(const struct option_row *row)
 {
     if (row->type == OPTION_BOOL)
         return strcmp(row->fallback, "true") == 0 ? "false" : "true";
-    if (row->type == OPTION_COUNT)
-        return "7";
+    if (row->type == OPTION_COUNT) /* of the Lease's durations one must stay the longest */
+        return strcmp(row->name, "leader-election-lease-duration-seconds") == 0 ? "17" : "7";
     if (row->choices) {
         static char last[32];
         const char *comma = strrchr(row->choices, ',');
@@ -261,6 +261,26 @@ static void test_one_number_by_two_names(void **unused)
     expect_error(run, "mean the same; give one");
 }
 
+/* kubernetes 6.2 */
+static void test_lease_durations(void **unused)
+{
+    (void)unused;
+    expect_text(read_args(CONFIG, NULL), "leader-election-lease-duration-seconds", "15");
+    expect_text(read_args(CONFIG, NULL), "leader-election-renew-deadline-seconds", "10");
+    expect_text(read_args(CONFIG, NULL), "leader-election-retry-period-seconds", "2");
+    expect_error(read_args(CONFIG, "--leader-election-lease-duration-seconds=10", NULL),
+                 "--leader-election-lease-duration-seconds=10 must be greater than "
+                 "--leader-election-renew-deadline-seconds=10");
+    expect_error(read_args(CONFIG, "--leader-election-renew-deadline-seconds=6",
+                           "--leader-election-retry-period-seconds=5", NULL),
+                 "greater than 1.2 times");
+    assert_int_equal(read_args(CONFIG, "--leader-election-lease-duration-seconds=3",
+                               "--leader-election-renew-deadline-seconds=2",
+                               "--leader-election-retry-period-seconds=1", NULL)
+                         ->result,
+                     0);
+}
+
 static void test_environment(void **unused)
 {
     (void)unused;
@@ -313,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup(test_unknown_flags, set_up),
         cmocka_unit_test_setup(test_checks, set_up),
         cmocka_unit_test_setup(test_one_number_by_two_names, set_up),
+        cmocka_unit_test_setup(test_lease_durations, set_up),
         cmocka_unit_test_setup(test_environment, set_up),
         cmocka_unit_test_setup(test_older_names, set_up),
         cmocka_unit_test_setup(test_chart_flags, set_up),

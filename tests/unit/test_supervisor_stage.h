@@ -86,6 +86,10 @@ static inline void on_send(void *ctx, uint64_t to, enum msg_id id, const void *b
     case MSG_EPOCH_OVER:
         note(ctx, "%lu over %lu", who, child_number(((const struct msg_epoch_over *)body)->epoch));
         break;
+    case MSG_HEALTH:
+        note(ctx, "%lu health %lu: gateway %lu, workers %lu", who, ((const struct msg_health *)body)->seq,
+             ((const struct msg_health *)body)->gateway, ((const struct msg_health *)body)->workers);
+        break;
     case MSG_DRAIN: note(ctx, "%lu drain", who); break;
     default: fail_msg("unexpected message %d", id);
     }

@@ -209,7 +209,8 @@ struct transfer *transfer_new(CURL *easy, const struct gateway_options *options,
     t->start_before = request->start_before;
     t->started_ms = clock_now().boot_ms;
     t->within_ms = options->limits.total_ms;
-    if (request->end_before - t->started_ms < t->within_ms) /* when another may lead (design 12.15) */
+    if (request->end_before &&
+        request->end_before - t->started_ms < t->within_ms) /* when another may lead (design 12.15) */
         t->within_ms = request->end_before > t->started_ms ? (long)(request->end_before - t->started_ms) : 1;
     t->url = x_asprintf("%s%s%s", options->origin, options->base_path, request->path);
     headers_clear(&t->headers, t->api);

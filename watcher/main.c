@@ -12,24 +12,22 @@
 #include "base/log.h"
 #include "proto/pack.h"
 #include "proto/proc.h"
-#include "watcher/access.h"
-#include "watcher/config_file.h"
 #include "watcher/core/watcher.h"
 #include "watcher/http.h"
+#include "watcher/settings.h"
 
-#define BATCH           32 /* frames of one socket before the others have their turn */
-#define BAD_FRAMES_MAX  3  /* from the supervisor: then the builds do not fit together */
-#define FIELD_MANAGER   "gardener-extension-provider-packet"
-#define ACCOUNT_DIR     "/var/run/secrets/kubernetes.io/serviceaccount"
+#define BATCH           32   /* frames of one socket before the others have their turn */
+#define BAD_FRAMES_MAX  3    /* from the supervisor: then the builds do not fit together */
 #define GATEWAY_WAIT_MS 1000 /* it is READY and listens: the connection stands at once */
 
 struct watcher {
     struct proc proc;
     struct bus jobs;        /* workers */
     struct bus credentials; /* to the gateway; sock NULL while there is none */
-    struct access access;
+    struct settings settings;
     zloop_t *loop;
-    struct http *http;
+    struct http *http;       /* everything but */
+    struct http *lease_http; /* the leader Lease, which waits behind nothing; NULL without an election */
     struct watcher_core *core;
     int timer;        /* zloop's id of the core's next tick, -1: none */
     int64_t timer_ms; /* when it fires, CLOCK_BOOTTIME */
@@ -46,6 +44,10 @@ static int settle(struct watcher *w)
 {
     int64_t next = watcher_core_next_ms(w->core);
 
+    if (watcher_core_lost(w->core) && !w->exit_code) {
+        w->exit_code = EXIT_LEASE_LOST;
+        w->reason = exit_sentence(EXIT_LEASE_LOST);
+    }
     if (w->exit_code || watcher_core_finished(w->core))
         return -1;
     if (w->timer != -1 && w->timer_ms == next)
@@ -89,17 +91,26 @@ static void send_message(void *ctx, unsigned role, uint64_t to, enum msg_id id, 
 
 static void start_request(void *ctx, const struct watcher_request *request)
 {
-    http_start(((struct watcher *)ctx)->http, request);
+    struct watcher *w = ctx;
+
+    http_start(request->election ? w->lease_http : w->http, request);
 }
 
-static void start_watch(void *ctx, const char *path)
+static struct http *http_of(void *ctx, enum watcher_stream stream)
 {
-    http_watch(((struct watcher *)ctx)->http, path);
+    struct watcher *w = ctx;
+
+    return stream == STREAM_LEASE ? w->lease_http : w->http;
 }
 
-static void stop_watch(void *ctx)
+static void start_watch(void *ctx, enum watcher_stream stream, const char *path)
 {
-    http_unwatch(((struct watcher *)ctx)->http);
+    http_watch(http_of(ctx, stream), path);
+}
+
+static void stop_watch(void *ctx, enum watcher_stream stream)
+{
+    http_unwatch(http_of(ctx, stream));
 }
 
 /* ---- what the API server says ---- */
@@ -111,12 +122,24 @@ static void on_result(void *ctx, const struct watcher_result *result)
 
 static void on_event(void *ctx, const char *json, size_t len)
 {
-    watcher_core_event(((struct watcher *)ctx)->core, json, len, clock_now());
+    watcher_core_event(((struct watcher *)ctx)->core, STREAM_OBJECTS, json, len, clock_now());
 }
 
 static void on_watch_ended(void *ctx, int status, const char *body, size_t len, int64_t retry_after_ms)
 {
-    watcher_core_watch_ended(((struct watcher *)ctx)->core, status, body, len, retry_after_ms, clock_now());
+    watcher_core_watch_ended(((struct watcher *)ctx)->core, STREAM_OBJECTS, status, body, len, retry_after_ms,
+                             clock_now());
+}
+
+static void on_lease_event(void *ctx, const char *json, size_t len)
+{
+    watcher_core_event(((struct watcher *)ctx)->core, STREAM_LEASE, json, len, clock_now());
+}
+
+static void on_lease_watch_ended(void *ctx, int status, const char *body, size_t len, int64_t retry_after_ms)
+{
+    watcher_core_watch_ended(((struct watcher *)ctx)->core, STREAM_LEASE, status, body, len, retry_after_ms,
+                             clock_now());
 }
 
 static void on_settled(void *ctx)
@@ -263,6 +286,10 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
         {"failed", now.failed},
         {"strikes", now.strikes},
         {"refused", now.refused},
+        {"leading", now.leading},
+        {"renewals", now.renewals},
+        {"renewals_failed", now.renewals_failed},
+        {"heartbeats", now.heartbeats},
     };
     const size_t n = sizeof gauges / sizeof gauges[0];
 
@@ -279,46 +306,6 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
 
 /* ---- birth and death ---- */
 
-static _Noreturn void fail(int code, const char *msg, const char *detail)
-{
-    log_error(msg, F_STR("error", detail), F_STR("advice", exit_sentence(code)));
-    exit(code);
-}
-
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value ? value : "";
-}
-
-static void watcher_configure(struct watcher *w)
-{
-    const char *given = proc_option("kubeconfig");
-    bool several = strchr(given, ':') && access(given, F_OK) != 0; /* came from KUBECONFIG */
-    struct access_request where = {
-        .kubeconfig = several ? "" : given,
-        .master = proc_option("master"),
-        .env = several ? given : environment("KUBECONFIG"),
-        .home = environment("HOME"),
-        .service_host = environment("KUBERNETES_SERVICE_HOST"),
-        .service_port = environment("KUBERNETES_SERVICE_PORT"),
-        .account_dir = ACCOUNT_DIR,
-    };
-    char error[ACCESS_ERROR_MAX] = "";
-
-    w->timer = -1;
-    w->reason = exit_sentence(EXIT_OK);
-    if (strcmp(proc_option("leader-election"), "false") != 0)
-        fail(EXIT_CONFIG, "leader election is part of a later version; --leader-election=false is needed",
-             "--leader-election");
-    if (config_file_check(proc_option("config-file"), error, sizeof error))
-        fail(EXIT_CONFIG, "the configuration file is wrong", error);
-    if (access_find(&w->access, &where, error))
-        fail(EXIT_CONFIG, "the way to the API server is wrong", error);
-    log_info("using this API server", F_STR("server", w->access.server), F_STR("from", w->access.source));
-}
-
 static void watcher_begin(struct watcher *w)
 {
     struct watcher_ops ops = {.ctx = w,
@@ -331,28 +318,31 @@ static void watcher_begin(struct watcher *w)
                                  .event = on_event,
                                  .watch_ended = on_watch_ended,
                                  .settled = on_settled};
-    struct watcher_config config = {
-        .incarnation = w->proc.incarnation,
-        .ignore_operation = proc_option_true("ignore-operation-annotation"),
-        .classes = proc_option("extension-classes"),
-        .field_manager = FIELD_MANAGER,
-    };
+    struct http_events lease_events = {.ctx = w,
+                                       .result = on_result,
+                                       .event = on_lease_event,
+                                       .watch_ended = on_lease_watch_ended,
+                                       .settled = on_settled};
+    struct watcher_config config = w->settings.config;
 
+    config.incarnation = w->proc.incarnation;
     if (getrandom(&config.seed, sizeof config.seed, 0) != (ssize_t)sizeof config.seed)
-        fail(EXIT_BUG, "the kernel gives no random number", strerror(errno));
+        settings_fail(EXIT_BUG, "the kernel gives no random number", strerror(errno));
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        fail(EXIT_MEMORY, "libcurl cannot start", "curl_global_init");
+        settings_fail(EXIT_MEMORY, "libcurl cannot start", "curl_global_init");
     w->loop = zloop_new();
-    w->http = w->loop ? http_new(w->loop, &w->access, &events) : NULL;
-    if (!w->http)
-        fail(EXIT_MEMORY, "libcurl cannot start", "curl_multi_init");
+    w->http = w->loop ? http_new(w->loop, &w->settings.access, &events) : NULL;
+    w->lease_http =
+        w->loop && config.election.name ? http_new(w->loop, &w->settings.access, &lease_events) : NULL;
+    if (!w->http || (config.election.name && !w->lease_http))
+        settings_fail(EXIT_MEMORY, "libcurl cannot start", "curl_multi_init");
     w->core = watcher_core_new(&config, &ops, clock_now());
 }
 
 static void watcher_listen(struct watcher *w)
 {
     if (bus_listen(&w->jobs, w->proc.runtime_dir, ENDPOINT_JOBS, WATCHER, w->proc.incarnation, WORKER) != 0)
-        fail(EXIT_SOCKET, "cannot listen on " ENDPOINT_JOBS, strerror(errno));
+        settings_fail(EXIT_SOCKET, "cannot listen on " ENDPOINT_JOBS, strerror(errno));
 }
 
 static void watcher_register(struct watcher *w)
@@ -369,21 +359,22 @@ static void watcher_register(struct watcher *w)
 static void watcher_end(struct watcher *w)
 {
     http_free(w->http);
+    http_free(w->lease_http);
     watcher_core_free(w->core);
     zloop_destroy(&w->loop);
     bus_close(&w->jobs);
     bus_close(&w->credentials);
-    access_clear(&w->access);
+    settings_clear(&w->settings);
     curl_global_cleanup();
 }
 
 int main(int argc, char **argv)
 {
-    struct watcher w = {0};
+    struct watcher w = {.timer = -1, .reason = exit_sentence(EXIT_OK)};
 
     proc_version(argc, argv, WATCHER);
     proc_enter(&w.proc, WATCHER);
-    watcher_configure(&w);
+    settings_read(&w.settings);
     proc_connect(&w.proc);
     watcher_listen(&w);
     watcher_begin(&w);

@@ -27,7 +27,7 @@ struct gateway_request {
     bool once;                  /* POST, PUT: never sent again by the HTTP library (packet C-10, C-20) */
     int64_t start_before;       /* CLOCK_BOOTTIME ms: not to be started later, checked where the bytes leave
                                    (design 12.15) */
-    int64_t end_before; /* the same clock: its time-out ends then at the latest; INT64_MAX: the usual */
+    int64_t end_before; /* the same clock: its time-out ends then at the latest; INT64_MAX or 0: the usual */
 };
 
 enum gateway_fate {

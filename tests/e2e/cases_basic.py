@@ -6,7 +6,7 @@ import base64
 
 from .harness import T, case
 from .kubeclient import kubectl, load_yaml
-from .procs import REPO, Failure, Skip, wait_for
+from .procs import REPO, wait_for
 from .shoot import CONFIRM, FINALIZER, NAME, OPERATION, PROVIDER_API, TIMESTAMP, Shoot, new_key
 
 
@@ -253,12 +253,7 @@ def created_while_away(t: T) -> None:
 @case(gardener=(59,))
 def with_leader_election(t: T) -> None:
     """With leader election the Lease is held by the program before the first write, and everything works."""
-    try:
-        t.start(leader_election=True)
-    except Failure as e:
-        if "leader election is part of a later version" in t.provider_log():
-            raise Skip("this version has no leader election") from e
-        raise
+    t.start(leader_election=True)
     s = t.shoot().create()
     s.wait_state("Succeeded")
     lease = t.client.get("Lease", "garden", "provider-packet-leader-election")

@@ -82,7 +82,7 @@ static unsigned split(struct watcher_core *core, const char *text, size_t len, s
         while (watch_stream_next(&stream, &json, &event_len)) {
             n++;
             if (core)
-                watcher_core_event(core, json, event_len, now);
+                watcher_core_event(core, STREAM_OBJECTS, json, event_len, now);
         }
     }
     watch_stream_clear(&stream);

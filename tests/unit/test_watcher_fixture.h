@@ -31,8 +31,8 @@
 struct fx_request {
     uint64_t id;
     char method[8], path[600], *body;
-    int64_t start_before;
-    bool answered;
+    int64_t start_before, end_before;
+    bool election, answered;
 };
 
 struct fx_sent {
@@ -50,7 +50,7 @@ struct fx {
     unsigned n_requests;
     struct fx_sent sent[FX_MAX];
     unsigned n_sent;
-    char watch[600];
+    char watch[600], lease_watch[600];
     unsigned watches, unwatches;
 };
 
@@ -76,21 +76,31 @@ static inline void fx_request(void *ctx, const struct watcher_request *request)
     assert_true(fx->n_requests < FX_MAX);
     r->id = request->id;
     r->start_before = request->start_before;
+    r->end_before = request->end_before;
+    r->election = request->election;
     snprintf(r->method, sizeof r->method, "%s", request->method);
     snprintf(r->path, sizeof r->path, "%s", request->path);
     r->body = request->body ? x_strdup(request->body) : NULL;
 }
 
-static inline void fx_watch(void *ctx, const char *path)
+static inline void fx_watch(void *ctx, enum watcher_stream stream, const char *path)
 {
     struct fx *fx = ctx;
 
+    if (stream == STREAM_LEASE) {
+        snprintf(fx->lease_watch, sizeof fx->lease_watch, "%s", path);
+        return;
+    }
     snprintf(fx->watch, sizeof fx->watch, "%s", path);
     fx->watches++;
 }
 
-static inline void fx_unwatch(void *ctx)
+static inline void fx_unwatch(void *ctx, enum watcher_stream stream)
 {
+    if (stream == STREAM_LEASE) {
+        ((struct fx *)ctx)->lease_watch[0] = '\0';
+        return;
+    }
     ((struct fx *)ctx)->unwatches++;
     ((struct fx *)ctx)->watch[0] = '\0';
 }
@@ -265,7 +275,7 @@ static inline void fx_event(struct fx *fx, const char *type, struct fx_object o)
     char *object = fx_json(o);
     char *event = x_asprintf("{\"type\":\"%s\",\"object\":%s}\n", type, object);
 
-    watcher_core_event(fx->core, event, strlen(event), fx->now);
+    watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
     free(event);
     free(object);
 }

@@ -202,7 +202,8 @@ static void start(struct rig *rig, const char *method, const char *path, const c
                                       .body = body,
                                       .once = once,
                                       .content_type = body ? "application/merge-patch+json" : NULL,
-                                      .start_before = INT64_MAX};
+                                      .start_before = INT64_MAX,
+                                      .end_before = INT64_MAX};
 
     http_start(rig->http, &request);
     run(rig);
@@ -247,13 +248,58 @@ static void test_answers(void **state)
 static void test_too_late(void **state)
 {
     struct rig *rig = *state;
-    struct watcher_request request = {
-        .method = "PATCH", .path = "/x", .body = "{}", .content_type = "a/b", .start_before = 1};
+    struct watcher_request request = {.method = "PATCH",
+                                      .path = "/x",
+                                      .body = "{}",
+                                      .content_type = "a/b",
+                                      .start_before = 1,
+                                      .end_before = INT64_MAX};
 
     http_start(rig->http, &request);
     run(rig);
     assert_int_equal(rig->result.fate, KUBE_FENCED);
     assert_int_equal(rig->arrived, 0);
+}
+
+/* design 12.15: a server that takes the request and is silent; it ends long before its usual time-out. */
+static void test_K_51_ends_in_time(void **state)
+{
+    struct rig *rig = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int silent = socket(AF_INET, SOCK_STREAM, 0);
+    struct watcher_request request = {.method = "PATCH",
+                                      .path = "/x",
+                                      .body = "{}",
+                                      .content_type = "a/b",
+                                      .start_before = INT64_MAX,
+                                      .end_before = clock_now().boot_ms + 200};
+
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(silent, 5), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &len), 0);
+    free(rig->access.server);
+    rig->access.server = x_asprintf("http://127.0.0.1:%u", ntohs(address.sin_port));
+    http_start(rig->http, &request);
+    run(rig);
+    assert_int_equal(rig->result.fate, KUBE_LOST);
+    close(silent);
+}
+
+static void test_the_election_says_so(void **state)
+{
+    struct rig *rig = *state;
+    struct watcher_request request = {.method = "GET",
+                                      .path = "/x",
+                                      .election = true,
+                                      .fresh = true,
+                                      .start_before = INT64_MAX,
+                                      .end_before = INT64_MAX};
+
+    http_start(rig->http, &request);
+    run(rig);
+    assert_int_equal(rig->result.status, 200);
+    assert_non_null(strstr(rig->agent, "/leader-election"));
 }
 
 /* 42: the server takes the request and hangs up, on a connection that was used before: once is once */
@@ -321,6 +367,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_headers, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_answers, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_too_late, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_51_ends_in_time, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_the_election_says_so, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_lost, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_nobody_there, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_watch, rig_open, rig_close),

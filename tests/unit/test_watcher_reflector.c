@@ -28,7 +28,7 @@ static void bookmark(struct fx *fx, const char *version)
                              "\"resourceVersion\":\"%s\",\"creationTimestamp\":null}}}",
                              version);
 
-    watcher_core_event(fx->core, event, strlen(event), fx->now);
+    watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
     free(event);
 }
 
@@ -36,7 +36,7 @@ static void error_event(struct fx *fx, const char *status)
 {
     char *event = x_asprintf("{\"type\":\"ERROR\",\"object\":%s}", status);
 
-    watcher_core_event(fx->core, event, strlen(event), fx->now);
+    watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
     free(event);
 }
 
@@ -125,7 +125,7 @@ static void test_410_relists_at_the_last_version(void **state)
         else if (form == 1)
             error_event(fx, GONE_OLD);
         else
-            watcher_core_watch_ended(fx->core, 410, EXPIRED, strlen(EXPIRED), -1, fx->now);
+            watcher_core_watch_ended(fx->core, STREAM_OBJECTS, 410, EXPIRED, strlen(EXPIRED), -1, fx->now);
         assert_int_equal(fx->unwatches, form < 2);
         assert_in_range(pass_wait(fx), 800, 1599);
         struct fx_request *list = fx_asked(fx, "GET", "limit=");
@@ -153,15 +153,17 @@ static void test_rewatch_without_relist(void **state)
     (void)state;
     fx_tick(fx, 5000);
     bookmark(fx, "720");
-    watcher_core_watch_ended(fx->core, 0, "", 0, -1, fx->now); /* EOF, reset, clean end: at once */
+    watcher_core_watch_ended(fx->core, STREAM_OBJECTS, 0, "", 0, -1,
+                             fx->now); /* EOF, reset, clean end: at once */
     assert_int_equal(fx->watches, 2);
     assert_non_null(strstr(fx->watch, "&resourceVersion=720&"));
-    watcher_core_watch_ended(fx->core, 429, BUSY, strlen(BUSY), 7000, fx->now); /* after Retry-After */
+    watcher_core_watch_ended(fx->core, STREAM_OBJECTS, 429, BUSY, strlen(BUSY), 7000,
+                             fx->now); /* after Retry-After */
     assert_int_equal(fx->watches, 2);
     assert_int_equal(pass_wait(fx), 7000);
     assert_int_equal(fx->watches, 3);
     assert_non_null(strstr(fx->watch, "&resourceVersion=720&"));
-    watcher_core_watch_ended(fx->core, -1, "connection refused", 18, -1, fx->now);
+    watcher_core_watch_ended(fx->core, STREAM_OBJECTS, -1, "connection refused", 18, -1, fx->now);
     pass_wait(fx);
     assert_int_equal(fx->watches, 4);
     assert_null(fx_asked(fx, "GET", "limit="));
@@ -174,7 +176,7 @@ static void test_a_very_short_watch_backs_off_and_relists(void **state)
 
     (void)state;
     fx->now.boot_ms += 999;
-    watcher_core_watch_ended(fx->core, 0, "", 0, -1, fx->now);
+    watcher_core_watch_ended(fx->core, STREAM_OBJECTS, 0, "", 0, -1, fx->now);
     assert_int_equal(fx->watches, 1);
     pass_wait(fx);
     assert_non_null(fx_asked(fx, "GET", "resourceVersion=700"));
@@ -339,7 +341,7 @@ static void test_an_event_that_is_none_ends_the_stream(void **state)
     (void)state;
     for (int i = 0; i < 4; i++) {
         struct fx *fx = listed("700");
-        watcher_core_event(fx->core, events[i], strlen(events[i]), fx->now);
+        watcher_core_event(fx->core, STREAM_OBJECTS, events[i], strlen(events[i]), fx->now);
         assert_int_equal(fx->unwatches, 1);
         pass_wait(fx);
         assert_non_null(fx_asked(fx, "GET", "resourceVersion=700"));

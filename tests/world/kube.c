@@ -70,7 +70,9 @@ static void execute(struct world *world, const char *method, const char *target,
                                   .body = body ? body : "",
                                   .body_len = len};
     memset(answer, 0, sizeof *answer);
+    uint64_t before = kube_sim_revision(world->kube);
     kube_sim_handle(world->kube, &request, world->now.wall_ms, answer);
+    leases_wrote(world, method, path, answer->status, before);
     if (strcmp(method, "GET") != 0)
         kube_pump_soon(world);
 }
@@ -179,50 +181,84 @@ static enum link_fate draw_fate(struct world *world, bool once)
                               LINK_429}[rng_below(&world->rng, 5)];
 }
 
-void kube_request(struct world *world, struct proc *watcher, const struct watcher_request *request)
+/* The connection stands: the last moment to say no. a: the request's number, b: start_before, c: end_before,
+ * d: 1 of the election, 2 once. */
+static bool begin(struct world *world, struct event *event)
 {
     static const char busy[] =
         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
         "\"message\":\"the world is busy\",\"reason\":\"InternalError\",\"code\":500}";
 
-    world_trace(world, "watcher#%lu -> kube: %s %s %s", watcher->incarnation, request->method, request->path,
-                request->body ? request->body : "");
-    if (request->start_before <= world->now.boot_ms) {
-        tell(world, watcher->life, request->id, KUBE_FENCED, 0, NULL, 0, 0);
-        return;
+    struct proc *proc = proc_at(world, WATCHER, 0);
+
+    switch (proc_due(world, proc, event->life, event)) {
+    case DUE_NEVER: return false;
+    case DUE_LATER: return true;
+    case DUE_NOW: break;
     }
-    enum link_fate fate = draw_fate(world, request->once);
+    uint64_t life = event->life, id = event->a;
+    int64_t now = world->now.boot_ms, end = (int64_t)event->c, start = (int64_t)event->b;
+    if (start <= now) {
+        tell(world, life, id, KUBE_FENCED, 0, NULL, 0, 0);
+        return false;
+    }
+    if (strncmp(event->text, "GET", 3) != 0 && !(event->d & 1))
+        leases_check_write(world, event->text);
+    if (now < world->kube_gone_until) {
+        end = end < now + KUBE_CALL_MS ? end : now + KUBE_CALL_MS;
+        tell(world, life, id, KUBE_LOST, 0, NULL, 0, end - now);
+        return false;
+    }
+    enum link_fate fate = draw_fate(world, event->d & 2);
     if (fate == LINK_NOT_SENT || fate == LINK_LOST_REQUEST) {
-        tell(world, watcher->life, request->id, fate == LINK_NOT_SENT ? KUBE_NOT_SENT : KUBE_LOST, 0, NULL, 0,
-             SHORT_TIME_MS);
-        return;
+        tell(world, life, id, fate == LINK_NOT_SENT ? KUBE_NOT_SENT : KUBE_LOST, 0, NULL, 0, SHORT_TIME_MS);
+        return false;
     }
     if (fate == LINK_500 || fate == LINK_429) {
-        tell(world, watcher->life, request->id, KUBE_ANSWERED, fate == LINK_500 ? 500 : 429, x_strdup(busy),
-             sizeof busy - 1, 2);
-        return;
+        tell(world, life, id, KUBE_ANSWERED, fate == LINK_500 ? 500 : 429, x_strdup(busy), sizeof busy - 1,
+             2);
+        return false;
     }
-    struct event *event = event_post(world, 1 + (int64_t)rng_below(&world->rng, 4), arrive_request);
+    struct event *arrival = event_post(world, 1 + (int64_t)rng_below(&world->rng, 4), arrive_request);
+    arrival->life = life;
+    arrival->a = id;
+    arrival->b = fate;
+    memcpy(arrival->text, event->text, sizeof arrival->text);
+    arrival->data = event->data;
+    arrival->len = event->len;
+    event->data = NULL;
+    return false;
+}
+
+void kube_request(struct world *world, struct proc *watcher, const struct watcher_request *request)
+{
+    struct event *event = x_calloc(1, sizeof *event);
+
+    world_trace(world, "watcher#%lu -> kube: %s %s %s", watcher->incarnation, request->method, request->path,
+                request->body ? request->body : "");
+    event->run = begin;
     event->life = watcher->life;
     event->a = request->id;
-    event->b = fate;
+    event->b = (uint64_t)request->start_before;
+    event->c = (uint64_t)request->end_before;
+    event->d = request->election | (uint64_t)request->once << 1;
     snprintf(event->text, sizeof event->text, "%s %s", request->method, request->path);
     if (request->body) {
         event->data = x_strdup(request->body);
         event->len = strlen(request->body);
     }
+    leases_connect(world, event);
 }
 
 /* ---- the watch
  * ---------------------------------------------------------------------------------------------------------------
  */
-static void watch_end(struct world *world, struct proc *proc, int status, const char *body, size_t len)
+static void watch_end(struct world *world, struct proc *proc, unsigned stream, int status, const char *body,
+                      size_t len)
 {
-    if (proc->watch)
-        kube_watch_close(proc->watch, world->now.wall_ms);
-    proc->watch = NULL;
-    world_trace(world, "the watch of watcher#%lu ends: %d", proc->incarnation, status);
-    watcher_core_watch_ended(proc->core, status, body, len, -1, world->now);
+    kube_watch_stop(world, proc, stream);
+    world_trace(world, "watch %u of watcher#%lu ends: %d", stream, proc->incarnation, status);
+    watcher_core_watch_ended(proc->core, stream, status, body, len, -1, world->now);
 }
 
 static bool open_now(struct world *world, struct event *event)
@@ -235,10 +271,14 @@ static bool open_now(struct world *world, struct event *event)
     case DUE_LATER: return true;
     case DUE_NOW: break;
     }
-    if (event->a != proc->watch_id)
+    if (event->a != proc->watch_id[event->b])
         return false;
+    if (world->now.boot_ms < world->kube_gone_until) {
+        event_again(world, event, world->kube_gone_until - world->now.boot_ms);
+        return true;
+    }
     if (!world->quiet && rng_chance(&world->rng, world->plan.kube_fault)) {
-        watch_end(world, proc, 0, "", 0);
+        watch_end(world, proc, (unsigned)event->b, 0, "", 0);
         return false;
     }
     char *query = strchr(event->text, '?');
@@ -252,57 +292,70 @@ static bool open_now(struct world *world, struct event *event)
                                   .user_agent = "world",
                                   .body = ""};
     memset(&answer, 0, sizeof answer);
-    proc->watch = kube_sim_watch(world->kube, &request, world->now.wall_ms, &answer);
-    if (!proc->watch)
-        watch_end(world, proc, answer.status, answer.body ? answer.body : "", answer.body_len);
+    struct kube_watch *opened = kube_sim_watch(world->kube, &request, world->now.wall_ms, &answer);
+    proc->watch[event->b] = opened;
+    if (!opened)
+        watch_end(world, proc, (unsigned)event->b, answer.status, answer.body ? answer.body : "",
+                  answer.body_len);
     else
         kube_pump_soon(world);
     sim_answer_clear(&answer);
     return false;
 }
 
-void kube_watch_open(struct world *world, struct proc *watcher, const char *path)
+void kube_watch_open(struct world *world, struct proc *watcher, unsigned stream, const char *path)
 {
-    kube_watch_stop(world, watcher);
+    kube_watch_stop(world, watcher, stream);
     struct event *event = event_post(world, 2, open_now);
     event->life = watcher->life;
-    event->a = watcher->watch_id;
+    event->a = watcher->watch_id[stream];
+    event->b = stream;
     snprintf(event->text, sizeof event->text, "%s", path);
 }
 
-void kube_watch_stop(struct world *world, struct proc *watcher)
+void kube_watch_stop(struct world *world, struct proc *watcher, unsigned stream)
 {
-    watcher->watch_id++;
-    if (watcher->watch)
-        kube_watch_close(watcher->watch, world->now.wall_ms);
-    watcher->watch = NULL;
+    watcher->watch_id[stream]++;
+    if (watcher->watch[stream])
+        kube_watch_close(watcher->watch[stream], world->now.wall_ms);
+    watcher->watch[stream] = NULL;
+}
+
+static void pump_one(struct world *world, struct proc *proc, unsigned stream)
+{
+    const char *line;
+    size_t len;
+
+    while (proc->alive && proc->watch[stream] && (line = kube_watch_next(proc->watch[stream], &len))) {
+        char *copy = x_strndup(line, len); /* the core may cause writes, which move the line */
+        world->steps++;
+        watcher_core_event(proc->core, stream, copy, len, world->now);
+        free(copy);
+    }
+    struct kube_watch *watch = proc->watch[stream];
+    if (watch && kube_watch_ended(watch, world->now.wall_ms))
+        watch_end(world, proc, stream, 0, "", 0);
+    else if (watch && (line = kube_watch_bookmark(watch, &len)) && rng_chance(&world->rng, 50)) {
+        char *copy = x_strndup(line, len);
+        watcher_core_event(proc->core, stream, copy, len, world->now);
+        free(copy);
+    }
 }
 
 static bool pump(struct world *world, struct event *event)
 {
     struct proc *proc = proc_at(world, WATCHER, 0);
-    const char *line;
-    size_t len;
+    int64_t until =
+        proc->stopped_until > world->kube_gone_until ? proc->stopped_until : world->kube_gone_until;
 
-    if (!proc->alive || !proc->watch)
+    if (!proc->alive)
         return false;
-    if (proc->stopped_until > world->now.boot_ms) {
-        event_again(world, event, proc->stopped_until - world->now.boot_ms);
+    if (until > world->now.boot_ms) {
+        event_again(world, event, until - world->now.boot_ms);
         return true;
     }
-    while (proc->watch && (line = kube_watch_next(proc->watch, &len))) {
-        char *copy = x_strndup(line, len); /* the core may cause writes, which move the line */
-        world->steps++;
-        watcher_core_event(proc->core, copy, len, world->now);
-        free(copy);
-    }
-    if (proc->watch && kube_watch_ended(proc->watch, world->now.wall_ms))
-        watch_end(world, proc, 0, "", 0);
-    else if (proc->watch && (line = kube_watch_bookmark(proc->watch, &len)) && rng_chance(&world->rng, 50)) {
-        char *copy = x_strndup(line, len);
-        watcher_core_event(proc->core, copy, len, world->now);
-        free(copy);
-    }
+    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
+        pump_one(world, proc, stream);
     return false;
 }
 
@@ -319,6 +372,7 @@ void kube_watch_break(struct world *world)
 {
     struct proc *proc = proc_at(world, WATCHER, 0);
 
-    if (proc->alive && proc->watch && proc->stopped_until <= world->now.boot_ms)
-        watch_end(world, proc, 0, "", 0);
+    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
+        if (proc->alive && proc->watch[stream] && proc->stopped_until <= world->now.boot_ms)
+            watch_end(world, proc, stream, 0, "", 0);
 }

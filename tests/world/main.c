@@ -23,7 +23,7 @@ struct options {
 };
 
 struct totals {
-    uint64_t worlds, steps, kills, posts, stale, comes;
+    uint64_t worlds, steps, kills, posts, stale, comes, losses;
     double virtual_hours;
 };
 
@@ -51,6 +51,7 @@ static void draw_plan(struct world *world)
                       .packet_rate = rng_chance(rng, 250) ? 1 + (unsigned)rng_below(rng, 3) : 0,
                       .packet_tells = rng_chance(rng, 500),
                       .busy_ms = 5000 + (int64_t)rng_below(rng, 20000)};
+    leases_plan(world);
 }
 
 static void step(struct world *world)
@@ -74,8 +75,10 @@ static void step(struct world *world)
         pod_tick(world);
     }
     world->steps++;
+    leases_settle(world);
     packet_sim_settle(world->packet, world->now.wall_ms);
-    uint64_t revision = kube_sim_revision(world->kube), commits = packet_sim_counters(world->packet)->commits;
+    uint64_t revision = kube_sim_revision(world->kube) - world->lease_revisions,
+             commits = packet_sim_counters(world->packet)->commits;
     if (revision == world->last_revision && commits == world->last_commits)
         return;
     world->last_revision = revision;
@@ -119,6 +122,7 @@ static void world_open(struct world *world, uint64_t seed, const struct options 
                 ? WORLD_OBJECTS
                 : 1 + (unsigned)rng_below(&world->rng, world->plan.packet_rate ? 8 : 4); /* a crowd */
     kube_start(world);
+    leases_start(world);
     packet_start(world);
     users_start(world);
     chaos_start(world);
@@ -159,6 +163,7 @@ static bool run_seed(uint64_t seed, struct options options, struct totals *total
     totals->posts += world.posts;
     totals->stale += world.stale_frames;
     totals->comes += world.comes;
+    totals->losses += world.losses;
     totals->virtual_hours += (double)world.now.boot_ms / 3600000.0;
     bool failed = world.violation[0] != '\0';
     if (failed && options.trace) {
@@ -235,9 +240,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &end);
     double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
     printf("%lu worlds, %.1f virtual hours (%.2f each second), %lu steps, %lu kills, %lu POSTs, %lu objects "
-           "called in, %lu stale frames dropped: "
+           "called in, %lu stale frames dropped, %lu leaderships lost: "
            "no violation\n",
            totals.worlds, totals.virtual_hours, totals.virtual_hours / seconds, totals.steps, totals.kills,
-           totals.posts, totals.comes, totals.stale);
+           totals.posts, totals.comes, totals.stale, totals.losses);
     return options.expect_violation ? 1 : 0;
 }

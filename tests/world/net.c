@@ -8,6 +8,7 @@
 #include "tests/world/pod.h"
 #include "tests/world/world.h"
 
+#define HELD_FOR_MS    5
 #define FRAME_LIVES_MS 10000 /* an undelivered frame is forgotten after this */
 
 void proc_peer_add(struct proc *proc, uint64_t incarnation, unsigned role, uint64_t slot)
@@ -34,17 +35,18 @@ static unsigned link_end(struct world *world, unsigned role, uint64_t slot)
     return role == SUPERVISOR ? WORLD_PROCS : (unsigned)(proc_at(world, role, slot) - world->procs);
 }
 
-/* The receiver is not there, or stopped: the frame waits for it, or for whoever comes next. */
+/* The receiver is not there: the frame waits for whoever comes next, for a while. In the queue of one that is
+ * stopped it waits as long as that takes. */
 static bool hold(struct world *world, struct event *event, const struct proc *proc)
 {
-    int64_t wait = proc->alive && proc->stopped_until > world->now.boot_ms
-                       ? proc->stopped_until - world->now.boot_ms
-                       : 5;
-
-    event->waited += wait;
+    if (proc->alive && proc->stopped_until > world->now.boot_ms) {
+        event_again(world, event, proc->stopped_until - world->now.boot_ms);
+        return true;
+    }
+    event->waited += HELD_FOR_MS;
     if (event->waited > FRAME_LIVES_MS)
         return false;
-    event_again(world, event, wait);
+    event_again(world, event, HELD_FOR_MS);
     return true;
 }
 
@@ -56,6 +58,10 @@ static bool deliver(struct world *world, struct event *event)
     if (event->life != world->pod_life)
         return false;
     struct proc *proc = event->c == SUPERVISOR ? NULL : proc_at(world, (unsigned)event->c, event->d);
+    if (!proc && world->frozen_until > world->now.boot_ms) {
+        event_again(world, event, world->frozen_until - world->now.boot_ms);
+        return true;
+    }
     if (proc && (!proc->alive || !proc->ready || proc->stopped_until > world->now.boot_ms))
         return hold(world, event, proc);
     enum verdict verdict =

@@ -237,43 +237,65 @@ static enum packet_link draw_fate(struct world *world, bool once)
     return once && fate == LINK_TWICE ? LINK_LOST_ANSWER : !once && fate == LINK_404_AFTER ? LINK_OK : fate;
 }
 
-void packet_request(struct world *world, struct proc *gateway, const struct gateway_request *request)
+/* The connection stands: the last moment to say no. a: the request's number, b: start_before, c: once. */
+static bool begin(struct world *world, struct event *event)
 {
     static const char html[] = "<html><body>502 Bad Gateway</body></html>",
                       busy[] = "{\"errors\":[\"Oh snap\"]}";
-    uint64_t life = gateway->life;
+    struct proc *gateway = proc_at(world, GATEWAY, 0);
+    uint64_t life = event->life, id = event->a;
+
+    switch (proc_due(world, gateway, life, event)) {
+    case DUE_NEVER: return false;
+    case DUE_LATER: return true;
+    case DUE_NOW: break;
+    }
+    if ((int64_t)event->b <= world->now.boot_ms) {
+        tell(world, life, id, FATE_FENCED, 0, NULL, 0, false, 0);
+        return false;
+    }
+    if (strncmp(event->text, "GET", 3) != 0)
+        leases_check_write(world, event->text);
+    enum packet_link fate = draw_fate(world, event->c);
+    switch (fate) {
+    case LINK_NOT_SENT: tell(world, life, id, FATE_NOT_SENT, 0, NULL, 0, false, 5); return false;
+    case LINK_LOST_REQUEST: tell(world, life, id, FATE_LOST, 0, NULL, 0, false, 50); return false;
+    case LINK_500_BEFORE:
+        tell(world, life, id, FATE_ANSWERED, 500, busy, sizeof busy - 1, true, 20);
+        return false;
+    case LINK_HTML: tell(world, life, id, FATE_ANSWERED, 502, html, sizeof html - 1, false, 20); return false;
+    case LINK_429: tell(world, life, id, FATE_ANSWERED, 429, busy, sizeof busy - 1, true, 20); return false;
+    default: break;
+    }
+    struct event *arrival = event_post(world, 10 + (int64_t)rng_below(&world->rng, 30), arrive_request);
+    arrival->life = life;
+    arrival->a = id;
+    arrival->b = fate;
+    memcpy(arrival->text, event->text, sizeof arrival->text);
+    arrival->data = event->data;
+    arrival->len = event->len;
+    event->data = NULL;
+    return false;
+}
+
+void packet_request(struct world *world, struct proc *gateway, const struct gateway_request *request)
+{
+    struct event *event = x_calloc(1, sizeof *event);
 
     world_trace(world, "gateway#%lu -> packet: %s %s", gateway->incarnation, request->method, request->path);
     posts_sent(world, gateway, request);
     reads_sent(world, gateway, request);
-    if (request->start_before <= world->now.boot_ms) {
-        tell(world, life, request->id, FATE_FENCED, 0, NULL, 0, false, 0);
-        return;
-    }
     if (strcmp(request->token, WORLD_TOKEN) != 0)
         world_violation(world, "the gateway sends another token than the Secret's");
-    enum packet_link fate = draw_fate(world, request->once);
-    switch (fate) {
-    case LINK_NOT_SENT: tell(world, life, request->id, FATE_NOT_SENT, 0, NULL, 0, false, 5); return;
-    case LINK_LOST_REQUEST: tell(world, life, request->id, FATE_LOST, 0, NULL, 0, false, 50); return;
-    case LINK_500_BEFORE:
-        tell(world, life, request->id, FATE_ANSWERED, 500, busy, sizeof busy - 1, true, 20);
-        return;
-    case LINK_HTML:
-        tell(world, life, request->id, FATE_ANSWERED, 502, html, sizeof html - 1, false, 20);
-        return;
-    case LINK_429:
-        tell(world, life, request->id, FATE_ANSWERED, 429, busy, sizeof busy - 1, true, 20);
-        return;
-    default: break;
-    }
-    struct event *event = event_post(world, 10 + (int64_t)rng_below(&world->rng, 30), arrive_request);
-    event->life = life;
+    event->run = begin;
+    event->life = gateway->life;
     event->a = request->id;
-    event->b = fate;
+    event->b = (uint64_t)request->start_before;
+    event->c = request->once;
     snprintf(event->text, sizeof event->text, "%s /metal/v1%s", request->method, request->path);
     if (request->body) {
         event->data = x_strdup(request->body);
         event->len = strlen(request->body);
     }
+    leases_connect(world, event);
 }

@@ -81,18 +81,18 @@ static void watcher_request(void *ctx, const struct watcher_request *request)
     kube_request(proc->world, proc, request);
 }
 
-static void watcher_watch(void *ctx, const char *path)
+static void watcher_watch(void *ctx, enum watcher_stream stream, const char *path)
 {
     struct proc *proc = ctx;
 
-    kube_watch_open(proc->world, proc, path);
+    kube_watch_open(proc->world, proc, stream, path);
 }
 
-static void watcher_unwatch(void *ctx)
+static void watcher_unwatch(void *ctx, enum watcher_stream stream)
 {
     struct proc *proc = ctx;
 
-    kube_watch_stop(proc->world, proc);
+    kube_watch_stop(proc->world, proc, stream);
 }
 
 /* ---- birth
@@ -119,6 +119,7 @@ static void *core_new(struct world *world, struct proc *proc)
                                     .classes = "",
                                     .ignore_operation = world->plan.ignore_operation,
                                     .field_manager = "provider-packet"};
+    leases_config(world, &config);
     struct watcher_ops ops = {proc, watcher_send, watcher_request, watcher_watch, watcher_unwatch};
     return watcher_core_new(&config, &ops, world->now);
 }
@@ -189,8 +190,8 @@ static int64_t tree_spawn(void *ctx, unsigned role, uint64_t slot, uint64_t inca
  */
 static void core_free(struct proc *proc)
 {
-    if (proc->watch)
-        kube_watch_stop(proc->world, proc);
+    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
+        kube_watch_stop(proc->world, proc, stream);
     if (proc->core && proc->role == WORKER)
         worker_core_free(proc->core);
     else if (proc->core && proc->role == GATEWAY)
@@ -202,12 +203,16 @@ static void core_free(struct proc *proc)
 
 static bool proc_reap(struct world *world, struct event *event)
 {
+    if (event->life == world->pod_life && world->frozen_until > world->now.boot_ms) {
+        event_again(world, event, world->frozen_until - world->now.boot_ms);
+        return true;
+    }
     if (event->life == world->pod_life)
         tree_reaped(world->tree, (int64_t)event->a, (int)event->b, world->now);
     return false;
 }
 
-static void proc_end(struct world *world, struct proc *proc, int status)
+void proc_end(struct world *world, struct proc *proc, int status)
 {
     if (!proc->alive)
         return;
@@ -306,6 +311,8 @@ void pod_start(struct world *world)
     struct tree_ops ops = {world, tree_spawn, tree_kill, tree_send};
 
     world->pod_life++;
+    world->frozen_until = 0;
+    leases_identity(world);
     world->tree = tree_new(&config, &ops, world->now);
     tree_start(world->tree, world->now);
 }
@@ -358,6 +365,7 @@ int64_t pod_next_ms(const struct world *world)
 {
     int64_t next = world->tree ? tree_next_ms(world->tree) : INT64_MAX;
 
+    next = next < world->frozen_until ? world->frozen_until : next;
     for (unsigned i = 0; i < WORLD_PROCS; i++) {
         int64_t mine = proc_next_ms(&world->procs[i]);
         next = mine < next ? mine : next;
@@ -367,7 +375,8 @@ int64_t pod_next_ms(const struct world *world)
 
 void pod_tick(struct world *world)
 {
-    if (world->tree && tree_next_ms(world->tree) <= world->now.boot_ms)
+    if (world->tree && tree_next_ms(world->tree) <= world->now.boot_ms &&
+        world->frozen_until <= world->now.boot_ms)
         tree_tick(world->tree, world->now);
     for (unsigned i = 0; i < WORLD_PROCS; i++) {
         struct proc *proc = &world->procs[i];

@@ -62,6 +62,8 @@ void heap_free(struct heap *heap);
 /* ---- processes
  * ------------------------------------------------------------------------------------------------------------
  */
+#define WORLD_STREAMS 2u /* enum watcher_stream */
+
 struct peer {
     uint64_t incarnation;
     unsigned role;
@@ -80,8 +82,8 @@ struct proc {
     struct peer peers[WORLD_PEERS];
     unsigned n_peers;
     int64_t stopped_until; /* SIGSTOP */
-    struct kube_watch *watch;
-    uint64_t watch_id;
+    struct kube_watch *watch[WORLD_STREAMS];
+    uint64_t watch_id[WORLD_STREAMS];
 };
 
 struct tree;
@@ -97,10 +99,16 @@ struct plan {
     unsigned kill_every_ms; /* 0: nobody is killed */
     unsigned stop_every_ms; /* 0: nobody is stopped */
     unsigned watch_break_every_ms;
-    unsigned list_lag_ms; /* of Packet's lists */
-    unsigned packet_rate; /* calls each second that Packet takes, 0: any number ... */
-    bool packet_tells;    /* ... and its headers say so */
-    int64_t busy_ms;      /* users and faults act this long, then all is quiet */
+    bool leases;              /* the pod leads by a Lease, and loses it now and then */
+    bool pod_identity;        /* the next supervisor has the same identity (a container in the same pod) */
+    bool rival;               /* another pod waits for the Lease */
+    unsigned outage_every_ms; /* the API server answers nobody for a while */
+    unsigned freeze_every_ms; /* the whole tree is stopped, the supervisor too */
+    unsigned slow_connect;    /* per mille: a request waits for its connection */
+    unsigned list_lag_ms;     /* of Packet's lists */
+    unsigned packet_rate;     /* calls each second that Packet takes, 0: any number ... */
+    bool packet_tells;        /* ... and its headers say so */
+    int64_t busy_ms;          /* users and faults act this long, then all is quiet */
 };
 
 /* What its users want of an object. */
@@ -132,6 +140,13 @@ struct world {
     struct packet_sim *packet;
     uint64_t last_revision, last_commits; /* of both services, and when one of them changed last */
     int64_t last_change_ms;
+
+    int64_t kube_gone_until;  /* an outage of the API server */
+    int64_t frozen_until;     /* the supervisor is stopped */
+    uint64_t lease_revisions; /* of last_revision those that are about Leases alone */
+    int64_t lease_changed_ms; /* the leader Lease's last change */
+    uint64_t losses;          /* watchers that ended because they lost it */
+    char identity[48];
 
     struct tree *tree;
     uint64_t pod_life; /* counts supervisors */
@@ -171,6 +186,8 @@ void world_violation(struct world *world, const char *format, ...) __attribute__
 void pod_start(struct world *world);
 void pod_free(struct world *world);
 void pod_tick(struct world *world);
+/* Ends with this status of waitpid; reaped a moment later. */
+void proc_end(struct world *world, struct proc *proc, int status);
 int64_t pod_next_ms(const struct world *world);
 /* Dies without a word; the supervisor reaps it a moment later. */
 void proc_kill(struct world *world, struct proc *proc);
@@ -193,8 +210,8 @@ const struct peer *proc_peer(const struct proc *proc, uint64_t incarnation);
 struct watcher_request;
 void kube_start(struct world *world);
 void kube_request(struct world *world, struct proc *watcher, const struct watcher_request *request);
-void kube_watch_open(struct world *world, struct proc *watcher, const char *path);
-void kube_watch_stop(struct world *world, struct proc *watcher);
+void kube_watch_open(struct world *world, struct proc *watcher, unsigned stream, const char *path);
+void kube_watch_stop(struct world *world, struct proc *watcher, unsigned stream);
 /* The stream breaks off. */
 void kube_watch_break(struct world *world);
 /* As a user: a request with every right, carried out at once. Returns the status. */
@@ -228,6 +245,23 @@ void object_name(unsigned object, char *out, size_t size);
 const json_t *object_stored(const struct world *world, unsigned object);
 /* The authorized_keys line of material n (n > 0), the same in every run. */
 void material_line(unsigned n, char *out, size_t size);
+
+/* leases.c: the leader Lease, who else wants it, and what it must forbid */
+struct watcher_config;
+void leases_config(const struct world *world, struct watcher_config *config);
+void leases_plan(struct world *world);
+void leases_start(struct world *world);
+/* The next supervisor's identity. */
+void leases_identity(struct world *world);
+/* After each request to the API server. */
+void leases_wrote(struct world *world, const char *method, const char *target, int status,
+                  uint64_t revision_before);
+/* Lets a request begin when its connection stands: mostly at once. */
+void leases_connect(struct world *world, struct event *event);
+/* After each step: the watcher that lost the Lease ends, as its shell does. */
+void leases_settle(struct world *world);
+/* A write begins now: nobody else may lead, nor be allowed to (design 12.15). */
+void leases_check_write(struct world *world, const char *what);
 
 /* chaos.c */
 void chaos_start(struct world *world);

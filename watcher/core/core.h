@@ -9,8 +9,11 @@
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
  *   notes.c      NOTE of workers, which becomes an Event            -> requests.c
+ *   election.c   leads or stands by, until when writes may start    -> lease.c, reflector.c, heartbeat.c
+ *   lease.c      the elector: a value of its own                    -> lease_ask.c, lease_record.c
+ *   heartbeat.c  the heartbeat Lease, while all parts answer        -> requests.c
  *   requests.c      HTTP requests under way and their repetition       -> reflector.c, prepare.c, writes.c,
- *                                                                      notes.c */
+ *                                                                      notes.c, election.c, heartbeat.c */
 #ifndef WATCHER_CORE_CORE_H
 #define WATCHER_CORE_CORE_H
 
@@ -18,6 +21,7 @@
 #include "watcher/core/admit.h"
 #include "watcher/core/cache.h"
 #include "watcher/core/cluster.h"
+#include "watcher/core/lease.h"
 #include "watcher/core/object.h"
 #include "watcher/core/queue.h"
 #include "watcher/core/secret.h"
@@ -31,7 +35,21 @@
 
 /* ---- calls ----------------------------------------------------------------------------------------------
  */
-enum call_kind { CALL_LIST, CALL_SECRET, CALL_CLUSTER, CALL_OBJECT, CALL_PATCH, CALL_FETCH, CALL_NOTE };
+enum call_kind {
+    CALL_LIST,
+    CALL_SECRET,
+    CALL_CLUSTER,
+    CALL_OBJECT,
+    CALL_PATCH,
+    CALL_FETCH,
+    CALL_NOTE,
+    CALL_LEASE_READ,
+    CALL_LEASE_CREATE,
+    CALL_LEASE_UPDATE,
+    CALL_BEAT_READ,
+    CALL_BEAT_CREATE,
+    CALL_BEAT_PATCH
+};
 
 struct call {
     struct call *next;
@@ -39,8 +57,10 @@ struct call {
     enum call_kind kind;
     struct job *job; /* NULL: of no job, or of one that is over; the answer is dropped then */
     char *path, *body;
-    int64_t start_before; /* CLOCK_BOOTTIME ms */
-    int64_t resend_ms;    /* when it is sent again; 0 while it is under way */
+    int64_t start_before; /* CLOCK_BOOTTIME ms; of a write that needs leadership also as election.c says */
+    int64_t end_before;
+    bool fresh;
+    int64_t resend_ms; /* when it is sent again; 0 while it is under way */
     unsigned tries;
     uint64_t seq, correlation; /* of the worker's PATCH or FETCH */
     uint64_t list;             /* the reflector's list it belongs to */
@@ -135,6 +155,19 @@ struct notes {
     uint64_t posted, failed, repeated, dropped; /* since the start */
 };
 
+/* ---- heartbeat
+ * ------------------------------------------------------------------------------------------------------ */
+enum beat_state { BEAT_OFF, BEAT_WAITING, BEAT_ASKED, BEAT_SENT };
+
+struct heartbeat {
+    enum beat_state state;
+    int64_t wake_ms;           /* of WAITING: the next beat; of ASKED: too late for an answer */
+    uint64_t asked;            /* number of the last question to the supervisor */
+    char version[VERSION_MAX]; /* of the Lease as last seen, "" before */
+    bool sick;                 /* told once */
+    uint64_t beats;            /* since the start */
+};
+
 struct watcher_core {
     struct watcher_config config;
     char *classes, *field_manager;
@@ -148,6 +181,11 @@ struct watcher_core {
     struct ahead ahead;
     struct reflector reflector;
     struct notes notes;
+    struct lease lease; /* ROLE_OFF for ever without an election */
+    struct heartbeat heartbeat;
+    bool leading, lost;
+    int64_t told_until; /* the end of the leadership that the gateway and the supervisor have heard of */
+    char told_holder[LIMIT_HOLDER + 1];
     struct pack scratch; /* the object of the event under way */
     struct call *requests;
     struct job *jobs;
@@ -164,6 +202,9 @@ struct watcher_core {
 /* requests.c. path and body are taken over. */
 struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
                             char *body, int64_t start_before);
+/* One of the elector's. */
+void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
+                             int64_t end_before, bool fresh);
 void requests_result(struct watcher_core *core, const struct watcher_result *result);
 /* The job's worker is gone, or has never been needed: answers to its reads are dropped, repetitions not sent.
  */
@@ -245,6 +286,8 @@ void grants_revoked(struct watcher_core *core, uint64_t handle);
 /* There is budget for this object now (design 12.6). */
 void grants_come(struct watcher_core *core, struct span owner);
 void grants_gateway_gone(struct watcher_core *core);
+/* The Lease was renewed: the gateway hears until when it may start writes now. */
+void grants_extend(struct watcher_core *core);
 
 /* writes.c */
 void writes_patch(struct watcher_core *core, uint64_t worker, const struct message *message);
@@ -256,6 +299,34 @@ bool writes_fenced(const struct watcher_core *core, const struct message *messag
 /* notes.c */
 void notes_take(struct watcher_core *core, uint64_t worker, const struct message *message);
 void notes_answer(struct watcher_core *core, const struct watcher_result *result);
+
+/* election.c */
+void election_open(struct watcher_core *core);
+/* GO: everybody knows everybody. */
+void election_start(struct watcher_core *core);
+void election_result(struct watcher_core *core, const struct watcher_result *result);
+void election_event(struct watcher_core *core, struct text event);
+void election_watch_ended(struct watcher_core *core, int status);
+void election_tick(struct watcher_core *core);
+int64_t election_next_ms(const struct watcher_core *core);
+/* At the beginning of every entry: false when leadership is over, and nothing may be done any more. */
+bool election_stands(struct watcher_core *core);
+/* All jobs have ended after DRAIN: gives the Lease back, once. */
+void election_leave(struct watcher_core *core);
+bool election_left(const struct watcher_core *core);
+/* CLOCK_BOOTTIME ms: writes may start before the one and must have ended before the other (design 12.15).
+ * INT64_MAX without an election, 0 when not leading. */
+int64_t election_write_until(const struct watcher_core *core);
+int64_t election_end_until(const struct watcher_core *core);
+
+/* heartbeat.c */
+void heartbeat_start(struct watcher_core *core);
+void heartbeat_stop(struct watcher_core *core);
+void heartbeat_health(struct watcher_core *core, const struct msg_health *health);
+void heartbeat_answer(struct watcher_core *core, const struct call *call,
+                      const struct watcher_result *result);
+void heartbeat_tick(struct watcher_core *core);
+int64_t heartbeat_next_ms(const struct watcher_core *core);
 
 /* allow.c: why a worker's patch is refused, or NULL when it may be sent (design 12.5). */
 const char *allow_patch(uint64_t target, struct value body, const struct object *object);

@@ -30,10 +30,15 @@ void grants_ask(struct watcher_core *core, struct job *job)
         .project = span_of(job->credentials.project),
         .owner = span_of(job->work->key),
     };
+    int64_t until = election_write_until(core);
 
     if (!core->gateway) {
         jobs_give_back(core, job, 0);
         return;
+    }
+    if (until != INT64_MAX) {
+        body.write_until = (uint64_t)until;
+        body.end_until = (uint64_t)election_end_until(core);
     }
     job->handle = body.handle;
     snprintf(label, sizeof label, "%.*s-ssh-publickey", (int)ns.len, ns.p);
@@ -122,6 +127,16 @@ void grants_cover(struct watcher_core *core)
             return;
     if (core->gateway)
         core_send(core, GATEWAY, core->gateway, MSG_COVER, &body, 0);
+}
+
+/* One message for all grants of this watcher, whatever their number. */
+void grants_extend(struct watcher_core *core)
+{
+    struct msg_extend body = {.write_until = (uint64_t)election_write_until(core),
+                              .end_until = (uint64_t)election_end_until(core)};
+
+    if (core->gateway)
+        core_send(core, GATEWAY, core->gateway, MSG_EXTEND, &body, 0);
 }
 
 void grants_revoke(struct watcher_core *core, struct job *job)

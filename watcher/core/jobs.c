@@ -70,7 +70,7 @@ void jobs_pump(struct watcher_core *core)
     struct worker_slot *worker;
     struct work *work;
 
-    if (!core->epoch || !core->gateway || core->draining)
+    if (!core->leading || !core->gateway || core->draining)
         return;
     while ((worker = idle_worker(core)) && (work = queue_take(&core->queue, core->now.boot_ms)))
         job_begin(core, work, worker);
@@ -370,7 +370,7 @@ void jobs_tick(struct watcher_core *core)
 int64_t jobs_next_ms(const struct watcher_core *core)
 {
     int64_t next = INT64_MAX;
-    bool room = core->epoch && core->gateway && !core->draining;
+    bool room = core->leading && core->gateway && !core->draining;
 
     for (const struct job *job = core->jobs; job; job = job->next)
         if (job->deadline_ms < next)

@@ -119,7 +119,7 @@ static void lose(struct lease *lease, const char *why)
     lease->role = ROLE_LOST;
     lease->next_ms = INT64_MAX;
     log_warn("lost the leader Lease", F_STR("lease", lease->config.name), F_STR("why", why),
-              F_STR("holder", lease_holder(lease)), F_STR("trouble", lease->trouble));
+             F_STR("holder", lease_holder(lease)), F_STR("trouble", lease->trouble));
 }
 
 static void next_after_failure(struct lease *lease, struct instant now)

@@ -117,7 +117,7 @@ static void watch_begin(struct watcher_core *core)
     r->watch_began_ms = r->heard_ms = core->now.boot_ms;
     r->watch_events = 0;
     r->wake_ms = core->now.boot_ms + seconds * 1000 + WATCH_GRACE_MS;
-    core->ops.watch(core->ops.ctx, path);
+    core->ops.watch(core->ops.ctx, STREAM_OBJECTS, path);
     free(path);
 }
 
@@ -248,7 +248,7 @@ void reflector_event(struct watcher_core *core, struct text event)
         return;
     }
     status_read(span_is(type, "ERROR") ? 0 : 500, object, &status);
-    core->ops.unwatch(core->ops.ctx);
+    core->ops.unwatch(core->ops.ctx, STREAM_OBJECTS);
     stream_failed(core, &status);
 }
 
@@ -288,7 +288,7 @@ void reflector_tick(struct watcher_core *core)
     if (r->state == REFLECTOR_OFF || core->now.boot_ms < r->wake_ms)
         return;
     if (r->state == REFLECTOR_WATCHING) {
-        core->ops.unwatch(core->ops.ctx);
+        core->ops.unwatch(core->ops.ctx, STREAM_OBJECTS);
         watch_begin(core);
     } else if (r->state == REFLECTOR_WAITING) {
         if (r->then_watch)

@@ -1,6 +1,6 @@
 /* watcher/core/requests.c -- the HTTP requests under way: whom their answers belong to, and which are sent
  * again. Owns them until their answer. Called by reflector.c, prepare.c, writes.c,
- * notes.c, watcher.c. */
+ * notes.c, election.c, heartbeat.c, watcher.c. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -11,28 +11,43 @@
 #define READ_TRIES_MAX     3 /* a read without an answer (kubernetes 50) */
 #define READ_AGAIN_MS      1000
 
-static const char *const methods[] = {
-    [CALL_LIST] = "GET",    [CALL_SECRET] = "GET", [CALL_CLUSTER] = "GET", [CALL_OBJECT] = "GET",
-    [CALL_PATCH] = "PATCH", [CALL_FETCH] = "GET",  [CALL_NOTE] = "POST",
+/* led: only the leader may do it. The election itself is older than any leadership. */
+static const struct {
+    const char *method;
+    bool led, election;
+} kinds[] = {
+    [CALL_LIST] = {"GET", false, false},         [CALL_SECRET] = {"GET", false, false},
+    [CALL_CLUSTER] = {"GET", false, false},      [CALL_OBJECT] = {"GET", false, false},
+    [CALL_PATCH] = {"PATCH", true, false},       [CALL_FETCH] = {"GET", false, false},
+    [CALL_NOTE] = {"POST", true, false},         [CALL_LEASE_READ] = {"GET", false, true},
+    [CALL_LEASE_CREATE] = {"POST", false, true}, [CALL_LEASE_UPDATE] = {"PUT", false, true},
+    [CALL_BEAT_READ] = {"GET", false, false},    [CALL_BEAT_CREATE] = {"POST", true, false},
+    [CALL_BEAT_PATCH] = {"PATCH", true, false},
 };
 
 static const char *content_type(const struct call *call)
 {
     if (!call->body)
         return NULL;
-    return call->kind == CALL_PATCH ? "application/merge-patch+json" : "application/json";
+    return kinds[call->kind].method[1] == 'A' ? "application/merge-patch+json" : "application/json";
 }
 
+/* The end of the leadership is asked for each time it is sent: it moves with every renewal. */
 static void send_call(struct watcher_core *core, struct call *call)
 {
+    int64_t write_until = kinds[call->kind].led ? election_write_until(core) : INT64_MAX;
+    int64_t end_until = kinds[call->kind].led ? election_end_until(core) : INT64_MAX;
     struct watcher_request request = {
         .id = call->id,
-        .method = methods[call->kind],
+        .method = kinds[call->kind].method,
         .path = call->path,
         .content_type = content_type(call),
         .body = call->body,
-        .once = call->kind == CALL_NOTE,
-        .start_before = call->start_before,
+        .once = kinds[call->kind].method[1] == 'O',
+        .fresh = call->fresh,
+        .election = kinds[call->kind].election,
+        .start_before = call->start_before < write_until ? call->start_before : write_until,
+        .end_before = call->end_before < end_until ? call->end_before : end_until,
     };
 
     call->resend_ms = 0;
@@ -40,21 +55,38 @@ static void send_call(struct watcher_core *core, struct call *call)
     core->ops.request(core->ops.ctx, &request);
 }
 
-struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
-                            char *body, int64_t start_before)
+static struct call *start(struct watcher_core *core, const struct call *wanted)
 {
     struct call *call = x_calloc(1, sizeof *call);
 
-    *call = (struct call){.next = core->requests,
-                          .id = ++core->next_id,
-                          .kind = kind,
-                          .job = job,
-                          .path = path,
-                          .body = body,
-                          .start_before = start_before};
+    *call = *wanted;
+    call->next = core->requests;
+    call->id = ++core->next_id;
     core->requests = call;
     send_call(core, call);
     return call;
+}
+
+struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
+                            char *body, int64_t start_before)
+{
+    return start(core, &(struct call){.kind = kind,
+                                      .job = job,
+                                      .path = path,
+                                      .body = body,
+                                      .start_before = start_before,
+                                      .end_before = INT64_MAX});
+}
+
+void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
+                             int64_t end_before, bool fresh)
+{
+    start(core, &(struct call){.kind = kind,
+                               .path = path,
+                               .body = body,
+                               .start_before = end_before,
+                               .end_before = end_before,
+                               .fresh = fresh});
 }
 
 static void call_free(struct call *call)
@@ -100,6 +132,12 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
     case CALL_PATCH:
     case CALL_FETCH: writes_answer(core, call, result); break;
     case CALL_NOTE: notes_answer(core, result); break;
+    case CALL_LEASE_READ:
+    case CALL_LEASE_CREATE:
+    case CALL_LEASE_UPDATE: election_result(core, result); break;
+    case CALL_BEAT_READ:
+    case CALL_BEAT_CREATE:
+    case CALL_BEAT_PATCH: heartbeat_answer(core, call, result); break;
     }
 }
 

@@ -29,6 +29,7 @@ struct watcher_core *watcher_core_new(const struct watcher_config *config, const
     cache_open(&core->cache, &core->hash);
     queue_open(&core->queue, &core->hash, &core->random);
     pack_open(&core->scratch);
+    election_open(core);
     return core;
 }
 
@@ -38,6 +39,7 @@ void watcher_core_free(struct watcher_core *core)
         return;
     jobs_close(core);
     requests_close(core);
+    lease_close(&core->lease);
     ahead_close(core);
     queue_close(&core->queue);
     cache_close(&core->cache);
@@ -93,7 +95,7 @@ static void on_go(struct watcher_core *core, uint64_t epoch)
 
     core->epoch = epoch;
     if (first)
-        reflector_start(core);
+        election_start(core);
 }
 
 /* Jobs that no worker has seen are dropped: a successor's list finds their objects again. */
@@ -115,6 +117,7 @@ static void from_supervisor(struct watcher_core *core, const struct message *mes
     case MSG_PEER: on_peer(core, &message->body.peer); break;
     case MSG_PEER_GONE: on_peer_gone(core, message->body.peer_gone.incarnation); break;
     case MSG_GO: on_go(core, message->body.go.epoch); break;
+    case MSG_HEALTH: heartbeat_health(core, &message->body.health); break;
     case MSG_DRAIN: on_drain(core); break;
     default: break;
     }
@@ -147,60 +150,98 @@ static void from_gateway(struct watcher_core *core, uint64_t from, const struct 
     }
 }
 
+/* Every entry begins with the clock: who comes back from a stop after the end of its leadership does nothing
+ * any more (design 12.15). */
+static bool enter(struct watcher_core *core, struct instant now)
+{
+    core->now = now;
+    return election_stands(core);
+}
+
+static void leave(struct watcher_core *core)
+{
+    if (!election_stands(core))
+        return;
+    jobs_pump(core);
+    if (core->draining && !core->jobs)
+        election_leave(core);
+}
+
 void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
                           const struct message *message, struct instant now)
 {
-    core->now = now;
+    if (!enter(core, now))
+        return;
     if (from_role == SUPERVISOR)
         from_supervisor(core, message);
     else if (from_role == WORKER)
         from_worker(core, from, message);
     else if (from_role == GATEWAY)
         from_gateway(core, from, message);
-    jobs_pump(core);
+    leave(core);
 }
 
 /* ---- HTTP and time ---- */
 
 void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now)
 {
-    core->now = now;
+    if (!enter(core, now))
+        return;
     requests_result(core, result);
-    jobs_pump(core);
+    leave(core);
 }
 
-void watcher_core_event(struct watcher_core *core, const char *json, size_t len, struct instant now)
+void watcher_core_event(struct watcher_core *core, enum watcher_stream stream, const char *json, size_t len,
+                        struct instant now)
 {
-    core->now = now;
-    reflector_event(core, (struct text){.p = json, .len = len});
-    jobs_pump(core);
+    struct text event = {.p = json, .len = len};
+
+    if (!enter(core, now))
+        return;
+    if (stream == STREAM_LEASE)
+        election_event(core, event);
+    else
+        reflector_event(core, event);
+    leave(core);
 }
 
-void watcher_core_watch_ended(struct watcher_core *core, int status, const char *body, size_t len,
-                              int64_t retry_after_ms, struct instant now)
+void watcher_core_watch_ended(struct watcher_core *core, enum watcher_stream stream, int status,
+                              const char *body, size_t len, int64_t retry_after_ms, struct instant now)
 {
-    core->now = now;
-    reflector_watch_ended(core, status, (struct text){.p = body, .len = len}, retry_after_ms);
-    jobs_pump(core);
+    if (!enter(core, now))
+        return;
+    if (stream == STREAM_LEASE)
+        election_watch_ended(core, status);
+    else
+        reflector_watch_ended(core, status, (struct text){.p = body, .len = len}, retry_after_ms);
+    leave(core);
 }
 
 void watcher_core_tick(struct watcher_core *core, struct instant now)
 {
-    core->now = now;
+    if (!enter(core, now))
+        return;
+    election_tick(core);
+    heartbeat_tick(core);
     reflector_tick(core);
     requests_tick(core);
     jobs_tick(core);
-    jobs_pump(core);
+    leave(core);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t watcher_core_next_ms(const struct watcher_core *core)
 {
-    int64_t next = core->reflector.wake_ms, other = requests_next_ms(core);
+    int64_t next = earliest(core->reflector.wake_ms, requests_next_ms(core));
 
-    if (other < next)
-        next = other;
-    other = jobs_next_ms(core);
-    return other < next ? other : next;
+    if (core->lost)
+        return INT64_MAX;
+    next = earliest(next, earliest(election_next_ms(core), heartbeat_next_ms(core)));
+    return earliest(next, jobs_next_ms(core));
 }
 
 /* ---- what others want to know ---- */
@@ -212,7 +253,12 @@ bool watcher_core_synced(const struct watcher_core *core)
 
 bool watcher_core_finished(const struct watcher_core *core)
 {
-    return core->draining && !core->jobs;
+    return core->draining && !core->jobs && election_left(core);
+}
+
+bool watcher_core_lost(const struct watcher_core *core)
+{
+    return core->lost;
 }
 
 void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out)
@@ -229,6 +275,10 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
         .failed = core->jobs_failed,
         .strikes = core->strikes,
         .refused = core->refused,
+        .leading = core->leading,
+        .renewals = core->lease.renewals,
+        .renewals_failed = core->lease.failed,
+        .heartbeats = core->heartbeat.beats,
     };
     for (const struct job *job = core->jobs; job; job = job->next)
         out->running++;
@@ -244,6 +294,11 @@ const char *watcher_core_doing(struct watcher_core *core)
                                          [REFLECTOR_WAITING] = "waiting for the API server"};
     struct watcher_gauges gauges;
 
+    if (core->epoch && !core->leading) {
+        snprintf(core->doing, sizeof core->doing, "standby; %s holds the Lease",
+                 *lease_holder(&core->lease) ? lease_holder(&core->lease) : "nobody");
+        return core->doing;
+    }
     watcher_core_gauges(core, &gauges);
     snprintf(core->doing, sizeof core->doing, "%s, %llu objects, %llu queued, %llu running",
              states[core->reflector.state], (unsigned long long)gauges.objects,

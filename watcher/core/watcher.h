@@ -21,8 +21,11 @@ struct watcher_request {
     const char *content_type; /* NULL without a body */
     const char *body;         /* NUL-terminated JSON, or NULL */
     bool once;                /* POST: fresh connection, never sent again (kubernetes 5.6, 42) */
+    bool fresh;               /* not on a connection that is already there */
+    bool election;            /* about the leader Lease: waits behind nothing else (kubernetes 6.2) */
     int64_t start_before;     /* CLOCK_BOOTTIME ms, INT64_MAX without leadership: not to be started later
                                  (design 12.15) */
+    int64_t end_before; /* the same clock: its time-out ends then at the latest; INT64_MAX or 0: the usual */
 };
 
 enum watcher_fate { KUBE_ANSWERED, KUBE_NOT_SENT, KUBE_LOST, KUBE_FENCED };
@@ -37,13 +40,25 @@ struct watcher_result {
     const char *detail;     /* the HTTP library's sentence when there is no answer, or "" */
 };
 
+/* Leader election (kubernetes 6.2); without a name there is none, and GO is leadership. Texts live as long as
+ * the core. */
+struct watcher_election {
+    const char *ns, *name, *identity;
+    int64_t duration_ms, renew_ms, retry_ms;
+};
+
 struct watcher_config {
     uint64_t seed; /* of the jitter and of the keyed hashes */
     uint64_t incarnation;
     bool ignore_operation; /* --ignore-operation-annotation (gardener 3.4) */
     const char *classes;   /* --extension-classes, comma separated; "" = shoot (gardener 3.2) */
     const char *field_manager;
+    struct watcher_election election;
+    const char *heartbeat_ns; /* "" or NULL: no heartbeat Lease (gardener 8.1). Lives as long as the core */
+    int64_t heartbeat_ms;
 };
+
+enum watcher_stream { STREAM_OBJECTS, STREAM_LEASE };
 
 struct watcher_ops {
     void *ctx;
@@ -51,38 +66,42 @@ struct watcher_ops {
     void (*send)(void *ctx, unsigned role, uint64_t to, enum msg_id id, const void *body,
                  const struct envelope *envelope);
     void (*request)(void *ctx, const struct watcher_request *request);
-    /* One watch at a time. The stream's events come in through watcher_core_event(), its end through
-     * _watch_ended(). */
-    void (*watch)(void *ctx, const char *path);
-    void (*unwatch)(void *ctx);
+    /* One watch of each kind at a time. The stream's events come in through watcher_core_event(), its end
+     * through _watch_ended(). */
+    void (*watch)(void *ctx, enum watcher_stream stream, const char *path);
+    void (*unwatch)(void *ctx, enum watcher_stream stream);
 };
 
 struct watcher_core *watcher_core_new(const struct watcher_config *config, const struct watcher_ops *ops,
                                       struct instant now);
 void watcher_core_free(struct watcher_core *core);
 
-/* PEER, PEER_GONE, GO, DRAIN from the supervisor; IDLE, STARTED, PATCH, FETCH, NOTE, DONE from workers;
- * GRANTED, REVOKED, COME from the gateway. from: role and incarnation as proven by the bus. The first GO
- * starts list and watch. */
+/* PEER, PEER_GONE, GO, HEALTH, DRAIN from the supervisor; IDLE, STARTED, PATCH, FETCH, NOTE, DONE from
+ * workers; GRANTED, REVOKED, COME from the gateway. from: role and incarnation as proven by the bus. The
+ * first GO starts the election; who leads lists and watches. */
 void watcher_core_message(struct watcher_core *core, unsigned from_role, uint64_t from,
                           const struct message *message, struct instant now);
 void watcher_core_result(struct watcher_core *core, const struct watcher_result *result, struct instant now);
 /* One whole event of the stream, {"type":...,"object":...}. */
-void watcher_core_event(struct watcher_core *core, const char *json, size_t len, struct instant now);
+void watcher_core_event(struct watcher_core *core, enum watcher_stream stream, const char *json, size_t len,
+                        struct instant now);
 /* status: of the HTTP answer when it was no stream (410, 403 ...), body its Status; 0 when the stream or its
  * connection ended; -1 when no connection came about, body says why. */
-void watcher_core_watch_ended(struct watcher_core *core, int status, const char *body, size_t len,
-                              int64_t retry_after_ms, struct instant now);
+void watcher_core_watch_ended(struct watcher_core *core, enum watcher_stream stream, int status,
+                              const char *body, size_t len, int64_t retry_after_ms, struct instant now);
 void watcher_core_tick(struct watcher_core *core, struct instant now);
 int64_t watcher_core_next_ms(const struct watcher_core *core);
 
 /* The first list is complete (kubernetes 29). */
 bool watcher_core_synced(const struct watcher_core *core);
 bool watcher_core_finished(const struct watcher_core *core);
+/* Leadership was lost: nothing is done any more, the process ends with EXIT_LEASE_LOST. */
+bool watcher_core_lost(const struct watcher_core *core);
 /* Numbers for the beat and the metrics. */
 struct watcher_gauges {
-    uint64_t objects, queued, waiting_for_budget, running, requests;             /* now */
+    uint64_t objects, queued, waiting_for_budget, running, requests, leading;    /* now */
     uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused; /* since the start */
+    uint64_t renewals, renewals_failed, heartbeats;
 };
 void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out);
 /* "watching, 200 objects, 3 queued, 2 running". Core-owned. */

@@ -54,7 +54,8 @@ bool writes_fenced(const struct watcher_core *core, const struct message *messag
 {
     uint64_t deadline = message->envelope.deadline_ms;
 
-    return message->envelope.epoch != core->epoch || (deadline && deadline <= (uint64_t)core->now.boot_ms);
+    return !core->leading || message->envelope.epoch != core->epoch ||
+           (deadline && deadline <= (uint64_t)core->now.boot_ms);
 }
 
 void writes_patch(struct watcher_core *core, uint64_t worker, const struct message *message)

@@ -1,0 +1,24 @@
+/* watcher/settings.h -- what the supervisor's options and our surroundings say: where the API server is, and
+ * how the core is configured. Read once, at the start. Called by main.c. */
+#ifndef WATCHER_SETTINGS_H
+#define WATCHER_SETTINGS_H
+
+#include "watcher/access.h"
+#include "watcher/core/watcher.h"
+
+#define SETTINGS_NS_MAX 254u
+
+struct settings {
+    struct access access;
+    struct watcher_config config; /* without seed and incarnation */
+    char ns[SETTINGS_NS_MAX];     /* of the leader Lease */
+};
+
+/* Ends the process with a sentence when something is wrong. What it fills in lives as long as *settings. */
+void settings_read(struct settings *settings);
+void settings_clear(struct settings *settings);
+
+/* One line in the log, then exit(code). */
+_Noreturn void settings_fail(int code, const char *msg, const char *detail);
+
+#endif

@@ -265,9 +265,13 @@ else
 	$(MAKE) test-world
 	$(MAKE) realkube
 	$(MAKE) -s -j$(JOBS) SAN=1 programs tests
-	tests/tools/side-by-side $(B)/sanitized.log \
-	    '$(MAKE) test-e2e SERVER=sim && $(MAKE) test-e2e SERVER=real && $(MAKE) SAN=1 test-e2e SERVER=sim' \
-	    '$(MAKE) SAN=1 JOBS=1 test-unit test-openapi test-world'
+	tests/tools/side-by-side $(B)/at-once \
+	    '$(MAKE) test-e2e SERVER=sim PATIENT=without && $(MAKE) test-e2e SERVER=real PATIENT=without && \
+	     $(MAKE) SAN=1 test-e2e SERVER=sim PATIENT=without' \
+	    '$(MAKE) SAN=1 JOBS=1 test-unit test-openapi test-world' \
+	    '$(MAKE) test-e2e SERVER=sim PATIENT=only' \
+	    '$(MAKE) test-e2e SERVER=real PATIENT=only' \
+	    '$(MAKE) SAN=1 test-e2e SERVER=sim PATIENT=only'
 	$(MAKE) fuzz
 endif
 
@@ -281,9 +285,9 @@ test-openapi: ## the Packet simulator against its OpenAPI document and a public 
 test-world: ## SEEDS simulated worlds, and each planted fault must be found
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(WORLD)
 	@tests/tools/run-world $(B) $(SEEDS) $(JOBS)
-test-e2e: ## whole-program cases (SERVER=sim|real, CASE=name)
+test-e2e: ## whole-program cases (SERVER=sim|real, CASE=name, PATIENT=only|without)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) programs
-	@tests/e2e/run --server $(SERVER) --bin $(B) $(if $(CASE),-k $(CASE))
+	@tests/e2e/run --server $(SERVER) --bin $(B) $(if $(CASE),-k $(CASE)) $(if $(PATIENT),--patient $(PATIENT))
 test-san: ## unit, world and end-to-end on the simulator under ASan and UBSan
 	@$(MAKE) --no-print-directory -s -j$(JOBS) SAN=1 programs tests
 	@$(MAKE) --no-print-directory SAN=1 test-unit

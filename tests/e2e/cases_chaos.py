@@ -21,7 +21,7 @@ def newcomers(t: T, n: int) -> list[Shoot]:
     return make([t.shoot() for _ in range(n)])
 
 
-@case
+@case(patient=True)
 def chaos(t: T) -> None:
     """Many objects at once under SIGKILLs of every role: all Succeeded, one key each, none made twice, none left at the end."""
     objects, wanted = size("CHAOS_OBJECTS", 60), size("CHAOS_KILLS", 30)

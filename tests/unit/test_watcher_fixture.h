@@ -61,6 +61,7 @@ static inline void fx_send(void *ctx, unsigned role, uint64_t to, enum msg_id id
     struct fx_sent *sent = &fx->sent[fx->n_sent++];
 
     assert_true(fx->n_sent < FX_MAX);
+    assert_true(role != SUPERVISOR || to == SUPERVISOR_INCARNATION); /* the bus delivers nothing else */
     sent->role = role;
     sent->to = to;
     msgpack_sbuffer_init(&sent->frame);

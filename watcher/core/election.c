@@ -79,7 +79,7 @@ static void tell(struct watcher_core *core)
 
     snprintf(name, sizeof name, "%s/%s", e->ns, e->name);
     body.lease = span_of(name);
-    core_send(core, SUPERVISOR, 0, MSG_LEADERSHIP, &body, 0);
+    core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_LEADERSHIP, &body, 0);
 }
 
 /* Supervisor and gateway hear of every change, and of every renewal. */

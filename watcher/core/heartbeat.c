@@ -154,7 +154,8 @@ static void ask(struct watcher_core *core)
     core->heartbeat.state = BEAT_ASKED;
     core->heartbeat.wake_ms = core->now.boot_ms + ANSWER_MS;
     core->heartbeat.asked = (core->heartbeat.asked + 1) & UINT32_MAX;
-    core_send(core, SUPERVISOR, 0, MSG_ASK_HEALTH, &(struct msg_ask_health){.seq = core->heartbeat.asked}, 0);
+    core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_ASK_HEALTH,
+              &(struct msg_ask_health){.seq = core->heartbeat.asked}, 0);
 }
 
 void heartbeat_tick(struct watcher_core *core)

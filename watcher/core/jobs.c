@@ -337,7 +337,7 @@ static void end_worker(struct watcher_core *core, struct job *job, struct span r
         return;
     job->end_asked = true;
     log_job(LEVEL_WARN, job, "ending the worker", reason.p);
-    core_send(core, SUPERVISOR, 0, MSG_END_WORKER, &body, 0);
+    core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_END_WORKER, &body, 0);
 }
 
 static void job_late(struct watcher_core *core, struct job *job)

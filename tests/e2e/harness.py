@@ -76,6 +76,7 @@ class T:
         self.directory.mkdir(parents=True)
         self.packet: PacketSim | None = None
         self.provider: Provider | None = None
+        self.second: Provider | None = None     # another whole tree on the same API server and the same Packet
         self.shoots: list[Shoot] = []
         self.secrets: list[str] = []
         self._mark = self.kube.audit.mark()
@@ -94,6 +95,13 @@ class T:
         self.provider = Provider(self.build, self.directory / "provider", kubeconfig or self.kube.provider_kubeconfig,
                                  self.packet.url, self.packet.ca_file, **options)
         return self.provider.start()
+
+    def start_second(self, **options: Any) -> Provider:
+        """A second tree beside the first; it is looked after like the first."""
+        options.pop("packet", None)
+        self.second = Provider(self.build, self.directory / "second", self.kube.provider_kubeconfig, self.packet.url,
+                               self.packet.ca_file, **options)
+        return self.second.start()
 
     def provider_log(self) -> str:
         return self.provider.log.read_text(errors="replace") if self.provider and self.provider.log.exists() else ""
@@ -192,8 +200,8 @@ class T:
             if not failed:
                 self._check_objects()
                 self._check_rights()
-                if self.provider:
-                    self.provider.stop()
+                for p in self._trees():
+                    p.stop()
                 self._check_log()
         finally:
             self._clean()
@@ -214,13 +222,16 @@ class T:
         self._mark = self.kube.audit.mark()
 
     def _check_log(self) -> None:
-        if self.provider:
-            for complaint in self.provider.complaints(self.secrets):
+        for p in self._trees():
+            for complaint in p.complaints(self.secrets):
                 raise Failure(complaint)
 
+    def _trees(self) -> list[Provider]:
+        return [p for p in (self.provider, self.second) if p]
+
     def _clean(self) -> None:
-        if self.provider:
-            self.provider.abandon()
+        for p in self._trees():
+            p.abandon()
         if self.packet:
             self.packet.stop()
         for s in self.shoots:

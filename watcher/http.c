@@ -3,6 +3,7 @@
  * start requests. Never blocks. Called by main.c. */
 #include "watcher/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,13 +66,42 @@ static void log_result(struct http *http, const struct transfer *t, const struct
               F_INT("ms", clock_now().boot_ms - t->started_ms));
 }
 
+static void end_timer(struct http *http, struct transfer *t)
+{
+    if (t->timer != -1)
+        zloop_timer_end(http->loop, t->timer);
+    t->timer = -1;
+}
+
 static void finish(struct http *http, struct transfer *t, CURLcode code)
 {
     struct watcher_result result = transfer_result(t, code);
 
+    end_timer(http, t);
     log_result(http, t, &result);
     http->events.result(http->events.ctx, &result);
     handle_give_back(http, transfer_free(t));
+}
+
+/* The total time is over. Not CURLOPT_TIMEOUT, which begins anew when libcurl sends a request again: a write
+ * would outlive the leadership that it began in (design 12.15). */
+static int on_total_over(zloop_t *loop, int timer, void *arg)
+{
+    struct http *http = arg;
+    struct transfer *t = TAILQ_FIRST(&http->running);
+
+    (void)loop;
+    while (t && t->timer != timer)
+        t = TAILQ_NEXT(t, link);
+    if (!t) /* ended in this very turn of the loop, which fires what was due all the same */
+        return 0;
+    t->timer = -1;
+    snprintf(t->error, sizeof t->error, "no whole answer within %ld ms", t->within_ms);
+    TAILQ_REMOVE(&http->running, t, link);
+    curl_multi_remove_handle(http->multi, t->easy);
+    finish(http, t, CURLE_OPERATION_TIMEDOUT);
+    http->events.settled(http->events.ctx);
+    return 0;
 }
 
 /* ---- the watch ---- */
@@ -265,6 +295,7 @@ void http_free(struct http *http)
         watch_drop(http);
     while ((t = TAILQ_FIRST(&http->running))) {
         TAILQ_REMOVE(&http->running, t, link);
+        end_timer(http, t);
         curl_multi_remove_handle(http->multi, t->easy);
         curl_easy_cleanup(transfer_free(t));
     }
@@ -290,6 +321,7 @@ void http_start(struct http *http, const struct watcher_request *request)
     struct transfer *t = transfer_new(handle_take(http), http->access, &http->warnings, request);
 
     TAILQ_INSERT_TAIL(&http->running, t, link);
+    t->timer = zloop_timer(http->loop, (size_t)t->within_ms, 1, on_total_over, http);
     run(http, t);
 }
 

@@ -274,6 +274,8 @@ static struct transfer *new_transfer(CURL *easy, struct access *access, struct w
     t->path = x_strdup(path);
     t->start_before = INT64_MAX;
     t->started_ms = clock_now().boot_ms;
+    t->within_ms = KUBE_CALL_MS;
+    t->timer = -1;
     t->retry_after_ms = -1;
     t->answer_max = strstr(path, "?limit=") ? LIST_MAX : ANSWER_MAX;
     t->secret = strstr(path, "/secrets/") != NULL;
@@ -288,13 +290,12 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
                               const struct watcher_request *request)
 {
     struct transfer *t = new_transfer(easy, access, warnings, request->method, request->path);
-    long within = KUBE_CALL_MS;
 
     t->id = request->id;
     t->start_before = request->start_before;
     if (request->end_before &&
-        request->end_before - t->started_ms < within) /* when another may lead (design 12.15) */
-        within = request->end_before > t->started_ms ? (long)(request->end_before - t->started_ms) : 1;
+        request->end_before - t->started_ms < t->within_ms) /* when another may lead (design 12.15) */
+        t->within_ms = request->end_before > t->started_ms ? (long)(request->end_before - t->started_ms) : 1;
     if (request->fresh)
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (request->election)
@@ -305,7 +306,6 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
         t->fields = curl_slist_append(t->fields, "Expect:");
     }
     set_method(t, request->once);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, within);
     /* HTTP/2's buffer is the connection's, and keeps a Secret; HTTP/1.1's goes with the transfer. */
     if (t->secret)
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -21,8 +21,10 @@ struct transfer {
     size_t body_sent;
     struct curl_slist *fields, *connect_to; /* fields hold the token: wiped before they are freed */
     int64_t start_before, started_ms;
-    bool begun;  /* bytes may have left */
-    bool fenced; /* too late to begin */
+    long within_ms; /* its total time, a second try of libcurl's included */
+    int timer;      /* zloop's id of its end, -1: none; http.c's */
+    bool begun;     /* bytes may have left */
+    bool fenced;    /* too late to begin */
     bool too_big;
     int64_t retry_after_ms;
     struct warnings *warnings;

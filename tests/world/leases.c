@@ -101,7 +101,7 @@ void leases_identity(struct world *world)
 void leases_plan(struct world *world)
 {
     struct rng rng = {~world->seed};
-    static const unsigned often[] = {0, 4000, 8000}, slow[] = {20, 100, 300};
+    static const unsigned often[] = {0, 3000, 6000}, slow[] = {20, 100, 300};
 
     if (!rng_chance(&rng, 250))
         return;
@@ -111,7 +111,7 @@ void leases_plan(struct world *world)
     world->plan.outage_every_ms = often[rng_below(&rng, 3)];
     world->plan.freeze_every_ms = often[rng_below(&rng, 3)];
     world->plan.slow_connect = slow[rng_below(&rng, 3)];
-    world->plan.busy_ms += 10000;
+    world->plan.busy_ms += 20000;
 }
 
 void leases_config(const struct world *world, struct watcher_config *config)
@@ -182,9 +182,11 @@ static bool outage(struct world *world, struct event *event)
 {
     if (world->quiet)
         return false;
-    world->kube_gone_until = world->now.boot_ms + (int64_t)rng_below(&world->rng, 12000);
+    world->kube_gone_until = world->now.boot_ms + 2000 + (int64_t)rng_below(&world->rng, 10000);
     world_trace(world, "the API server answers nobody until %.3f", (double)world->kube_gone_until / 1000.0);
-    event_again(world, event, 1 + (int64_t)rng_below(&world->rng, 2 * world->plan.outage_every_ms));
+    event_again(world, event,
+                world->kube_gone_until - world->now.boot_ms +
+                    (int64_t)rng_below(&world->rng, 2 * world->plan.outage_every_ms));
     return true;
 }
 
@@ -193,7 +195,7 @@ static bool freeze(struct world *world, struct event *event)
 {
     if (world->quiet)
         return false;
-    int64_t until = world->now.boot_ms + (int64_t)rng_below(&world->rng, 15000);
+    int64_t until = world->now.boot_ms + 3000 + (int64_t)rng_below(&world->rng, 12000);
     if (until > world->frozen_until)
         world->frozen_until = until + (int64_t)rng_below(&world->rng, 50);
     for (unsigned i = 0; i < WORLD_PROCS; i++) {
@@ -202,7 +204,9 @@ static bool freeze(struct world *world, struct event *event)
             world->procs[i].stopped_until = mine;
     }
     world_trace(world, "STOP the whole tree until %.3f", (double)until / 1000.0);
-    event_again(world, event, 1 + (int64_t)rng_below(&world->rng, 2 * world->plan.freeze_every_ms));
+    event_again(world, event,
+                until - world->now.boot_ms +
+                    (int64_t)rng_below(&world->rng, 2 * world->plan.freeze_every_ms));
     return true;
 }
 

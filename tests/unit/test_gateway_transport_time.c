@@ -287,6 +287,25 @@ static void test_C_09_nothing_starts_after_its_last_moment(void **state)
     assert_int_equal(rig->n_requests, 0);
 }
 
+/* design 12.15: nothing is waited for when another may lead. */
+static void test_C_09_nothing_outlives_the_leadership(void **state)
+{
+    struct rig *rig = *state;
+    struct gateway_request request = {.id = 1,
+                                      .method = "POST",
+                                      .path = LIST "?way=silence",
+                                      .token = TOKEN,
+                                      .body = "{}",
+                                      .once = true,
+                                      .start_before = INT64_MAX};
+
+    limits(rig, NEVER_MS, NEVER_MS, NEVER_S);
+    request.end_before = clock_now().boot_ms + 200;
+    http_start(rig->http, &request);
+    assert_int_equal(wait_for(rig, 1)->fate, FATE_LOST);
+    assert_non_null(strstr(rig->calls[1].detail, "no whole answer"));
+}
+
 /* design 12.15: what libcurl holds and has not begun when an epoch ends, waiting for a name here, does not
  * begin any more; a read may. */
 static void test_C_09_what_waits_in_libcurl_can_still_be_stopped(void **state)
@@ -332,6 +351,7 @@ int main(void)
         RIG_TEST(test_C_09_a_silent_name_server_holds_up_nobody_else),
         RIG_TEST(test_C_11_the_largest_answer_arrives),
         RIG_TEST(test_C_09_nothing_starts_after_its_last_moment),
+        RIG_TEST(test_C_09_nothing_outlives_the_leadership),
         RIG_TEST(test_C_09_what_waits_in_libcurl_can_still_be_stopped),
         RIG_TEST(test_C_09_the_limits_of_production),
     };

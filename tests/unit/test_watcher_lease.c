@@ -46,7 +46,7 @@ static void test_K_53_renews_with_what_it_saw_last(void **state)
     clock_text_micro(rig->now.wall_ms * 1000, acquired);
     lead(rig);
     for (int i = 2; i < 10; i++) {
-        char version[8];
+        char version[16];
 
         pass(rig, RETRY);
         assert_int_equal(rig->verb, LEASE_UPDATE);
@@ -89,7 +89,7 @@ static void test_K_57_each_change_begins_it_anew(void **state)
 
     stand_by(rig);
     for (int i = 0; i < 5; i++) {
-        char renewed[40], version[8];
+        char renewed[40], version[16];
 
         pass(rig, DURATION - 1);
         snprintf(renewed, sizeof renewed, "2020-01-01T00:00:0%d.000000Z", i + 1);

@@ -6,10 +6,12 @@ The durations are short by flags; what is asserted are orders and what the Lease
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import threading
 import time
+import urllib.request
 from datetime import datetime, timedelta
 
 from .cases_basic import check_succeeded
@@ -66,6 +68,13 @@ def wait_leading(p: Provider, seconds: float = 60) -> dict:
     return wait_for(f"{p.directory.name} to lead", lambda: (s := leadership(p)).get("leading") and s, seconds)
 
 
+def metrics(p: Provider) -> str:
+    """What /metrics says; the port is the one that the log names."""
+    line = next(n for n in map(json.loads, p.log.read_text().splitlines()) if n.get("for") == "metrics")
+    with urllib.request.urlopen(f"http://{line['address']}/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
 def stamp(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -96,6 +105,10 @@ def hand_over(t: T) -> None:
     before = t.shoot().create()
     before.wait_state("Succeeded")
     wait_for("a renewal", lambda: log.holders() == [ours])
+    for p, words, leads in ((first, f"leader by Lease garden/{LEASE} as {ours}", 1),
+                            (second, f"standby for Lease garden/{LEASE}, held by {ours}", 0)):
+        t.check(words in p.packetctl("status"), f"packetctl status says {p.packetctl('status')!r}")
+        t.check(f'leader_election_master_status{{name="{LEASE}"}} {leads}\n' in metrics(p), metrics(p))
     first.stop()
     t.check(not first.child, "the first still runs")
     wait_leading(second)

@@ -203,7 +203,7 @@ static void refused(struct gateway_core *core, struct credential *c, uint64_t nu
     c->tokens = 1 + own_reserve(core, c);
 }
 
-void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number,
+void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
                   const struct answer *answer)
 {
     if (credential->in_flight)
@@ -211,7 +211,7 @@ void budget_learn(struct gateway_core *core, struct credential *credential, uint
     if (answer->result->fate != FATE_ANSWERED)
         return;
     fill(core, credential);
-    learn_headers(core, credential, number, answer->result);
+    learn_headers(core, credential, number, sent_ms, answer->result);
     if (answer->class == CLASS_LIMITED) {
         refused(core, credential, number, answer->result);
     } else {

@@ -32,8 +32,8 @@ enum knowledge {
 
 /* An answer to measure from: calls sent and what Remaining became since then are what was refilled. */
 struct mark {
-    int64_t at_ms;   /* 0: none */
-    uint64_t number; /* of the call */
+    int64_t sent_ms, at_ms; /* the server counted it in between: it may be old. 0: none */
+    uint64_t number;        /* of the call */
     double remaining;
     double loose; /* calls under way then: the server may have counted them before or after */
 };
@@ -120,7 +120,7 @@ bool budget_has_room(const struct gateway_core *core, const struct credential *c
 /* A call starts: it is number credential->sent. Its answer, whatever it is, goes to budget_learn(). */
 void budget_take(struct gateway_core *core, struct credential *credential);
 /* Learns from an answer to call `number`: pause, slower, faster (packet C-34..C-36, 4.4). */
-void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number,
+void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
                   const struct answer *answer);
 /* Milliseconds of the pause after a 429 that are left. */
 int64_t budget_pause_ms(const struct gateway_core *core, const struct credential *credential);
@@ -147,7 +147,7 @@ void learn_start(struct gateway_core *core, struct credential *credential, bool 
 void learn_refused(struct gateway_core *core, struct credential *credential);
 void learn_passed(struct gateway_core *core, struct credential *credential);
 /* What the headers say, or that there are none. */
-void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number,
+void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
                    const struct gateway_result *result);
 
 /* breaker.c */

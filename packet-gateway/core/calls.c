@@ -225,6 +225,7 @@ static void call_send(struct gateway_core *core, struct call *call)
     core->under_way++;
     budget_take(core, call->credential);
     call->number = call->credential->sent;
+    call->sent_ms = core->now.boot_ms;
     breaker_sent(core, call);
     place_called(core, TAILQ_FIRST(&call->tasks)->place);
     tell_sent(core, call);
@@ -354,7 +355,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
         return;
     core->under_way--;
     answer_read(&answer, core->api, call->method, result);
-    budget_learn(core, call->credential, call->number, &answer);
+    budget_learn(core, call->credential, call->number, call->sent_ms, &answer);
     breaker_learn(core, call->id, &answer);
     struct task *task = TAILQ_FIRST(&call->tasks);
 
@@ -370,17 +371,6 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
     answer_free(&answer);
 }
 
-void calls_count(const struct gateway_core *core, struct gateway_gauges *gauges)
-{
-    const struct call *call;
-
-    EACH(call, &core->calls)
-    {
-        gauges->waiting += call->state == CALL_WAITING;
-        gauges->waiting_in[call->lane] += call->state == CALL_WAITING;
-    }
-}
-
 bool calls_mutation_under_way(const struct gateway_core *core)
 {
     const struct call *call;
@@ -388,9 +378,9 @@ bool calls_mutation_under_way(const struct gateway_core *core)
     EACH(call, &core->calls)
     {
         if (call->state == CALL_SENT && call->mutation)
-            return true;
+            break;
     }
-    return false;
+    return call;
 }
 
 void calls_free(struct gateway_core *core)

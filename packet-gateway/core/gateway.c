@@ -135,6 +135,18 @@ bool gateway_core_finished(const struct gateway_core *core)
     return core->draining && (!calls_mutation_under_way(core) || core->now.boot_ms >= core->drain_until_ms);
 }
 
+static void count_calls(const struct gateway_core *core, struct gateway_gauges *gauges)
+{
+    const struct call *call;
+
+    EACH(call, &core->calls)
+    {
+        gauges->waiting_in[call->lane] += call->state == CALL_WAITING;
+    }
+    for (unsigned lane = 0; lane < LANES; lane++)
+        gauges->waiting += gauges->waiting_in[lane];
+}
+
 void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges *gauges)
 {
     const struct credential *c;
@@ -143,7 +155,7 @@ void gateway_core_gauges(const struct gateway_core *core, struct gateway_gauges 
 
     memset(gauges, 0, sizeof *gauges);
     gauges->under_way = core->under_way;
-    calls_count(core, gauges);
+    count_calls(core, gauges);
     memcpy(gauges->tickets, core->admission.waiting, sizeof gauges->tickets);
     gauges->limited = core->limited;
     gauges->probes = core->probes;

@@ -107,6 +107,7 @@ struct call {
     enum lane lane;  /* the highest of its tasks */
     int64_t turn_ms; /* of a lane the earliest goes first */
     uint64_t number; /* among the calls sent with this credential */
+    int64_t sent_ms; /* the last time */
     const char *method;
     char *path, *body;
     bool mutation;
@@ -265,8 +266,6 @@ void call_turn(struct gateway_core *core, struct call *call, char *path);
 void call_abandon(struct gateway_core *core, struct task *task);
 bool calls_start(struct gateway_core *core);
 int64_t calls_next_ms(const struct gateway_core *core);
-/* Those that wait, in all and lane by lane. */
-void calls_count(const struct gateway_core *core, struct gateway_gauges *gauges);
 bool calls_mutation_under_way(const struct gateway_core *core);
 void calls_free(struct gateway_core *core);
 

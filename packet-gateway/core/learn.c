@@ -97,16 +97,22 @@ static void space(const struct gateway_core *core, struct announced *a)
 }
 
 static struct mark mark_of(const struct gateway_core *core, const struct credential *c, uint64_t number,
-                           double remaining)
+                           int64_t sent_ms, double remaining)
 {
-    return (struct mark){
-        .at_ms = core->now.boot_ms, .number = number, .remaining = remaining, .loose = c->in_flight};
+    return (struct mark){.sent_ms = sent_ms,
+                         .at_ms = core->now.boot_ms,
+                         .number = number,
+                         .remaining = remaining,
+                         .loose = c->in_flight};
 }
 
 /* Calls that came back between a mark and an answer, at the least: a call under way at either end may have
- * been counted on either side. */
+ * been counted on either side. Of two that were under way together nobody knows which the server took first.
+ */
 static double came_back(const struct mark *from, const struct mark *to)
 {
+    if (to->sent_ms <= from->at_ms)
+        return 0;
     return (double)(to->number - from->number) + to->remaining - from->remaining - from->loose - to->loose;
 }
 
@@ -143,7 +149,7 @@ static void measure_refill(struct announced *a, const struct mark *now)
 {
     bool full = now->remaining >= a->limit - 1;
     double came = came_back(&a->base, now), rate = 0;
-    int64_t took = now->at_ms - a->base.at_ms;
+    int64_t took = now->at_ms - a->base.sent_ms; /* at the most */
 
     if (took >= MEASURE_LEAST_MS) {
         rate = (came - (came < MEASURE_CALLS ? 0.5 : 1)) * 1000 / (double)(took + MEASURE_LEAST_MS);
@@ -174,7 +180,7 @@ int64_t learn_reset_wait_ms(const struct gateway_core *core, const struct gatewa
     return result->limit_reset_s * 1000 - (result->date_s > 0 ? result->date_s * 1000 : core->now.wall_ms);
 }
 
-static void take_headers(struct gateway_core *core, struct credential *c, uint64_t number,
+static void take_headers(struct gateway_core *core, struct credential *c, uint64_t number, int64_t sent_ms,
                          const struct gateway_result *r)
 {
     struct announced *a = &c->announced;
@@ -203,7 +209,7 @@ static void take_headers(struct gateway_core *core, struct credential *c, uint64
     if (careful && before < level)
         a->level = level - a->limit / 2 > before ? level - a->limit / 2 : before;
     a->remaining = remaining;
-    struct mark now = mark_of(core, c, number, remaining);
+    struct mark now = mark_of(core, c, number, sent_ms, remaining);
     int64_t wait = learn_reset_wait_ms(core, r), at = core->now.boot_ms;
 
     /* Before this no reset can have brought calls back: the Date was cut, and the answer took its time. */
@@ -218,12 +224,12 @@ static void take_headers(struct gateway_core *core, struct credential *c, uint64
     a->newest = number;
 }
 
-void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number,
+void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
                    const struct gateway_result *result)
 {
     /* A limit of one is always used up: it says nothing of when the next call may go. */
     if (result->limit_remaining >= 0 && result->limit != 1) {
-        take_headers(core, credential, number, result);
+        take_headers(core, credential, number, sent_ms, result);
         return;
     }
     if (credential->known == LIMIT_ANNOUNCED && ++credential->announced.silent >= SILENT_MAX)

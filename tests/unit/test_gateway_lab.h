@@ -111,6 +111,8 @@ static inline void lab_flights(struct lab *lab)
             f->served = true;
             f->date_s = lab_server_ms(lab) / 1000;
             f->at_ms += lab->setup.latency_ms - lab->setup.latency_ms / 2;
+            if (lab->setup.slow && ++lab->served % lab->setup.slow == 0)
+                f->at_ms += LAB_SLOW_MS;
         } else {
             lab_arrive(lab, i);
             i = 0;

@@ -10,7 +10,8 @@
 #define LAB_FLIGHTS     300u
 #define LAB_WINDOW_MS   2000
 #define LAB_UNCALLED_MS 60000 /* the watcher's patience ... */
-#define LAB_COMING_MS   15    /* ... and its reads before it asks */
+#define LAB_SLOW_MS     5000
+#define LAB_COMING_MS   15 /* ... and its reads before it asks */
 
 /* How the experiment is set up; 0 is the usual. */
 struct lab_setup {
@@ -21,6 +22,7 @@ struct lab_setup {
     int64_t latency_ms; /* half of it on the way there */
     int64_t skew_ms;    /* the server's clock is so much ahead */
     int64_t other_ms;   /* a second client makes a call with our token each so often */
+    unsigned slow;      /* each so many answers one is LAB_SLOW_MS late */
     unsigned objects, workers;
     unsigned others;             /* of the objects, these have a second credential */
     unsigned parallel;           /* --packet-parallel */
@@ -55,7 +57,7 @@ struct lab {
     struct flight flights[LAB_FLIGHTS];
     unsigned n_flights;
     struct lab_object objects[LAB_OBJECTS];
-    unsigned running, done, errors;
+    unsigned running, done, errors, served;
     unsigned calls, good, refused; /* sent; answered otherwise than 429; 429 */
     unsigned other_refused;
     int64_t window_at; /* number of the window being counted */

@@ -67,11 +67,28 @@ static void test_C_36_an_unknown_limit_is_found(void **state)
     found(1, 1, 40, 0.6);
 }
 
+/* What an answer says of the limit was true when the server counted its call, which may be long ago. */
+static void test_C_37_slow_answers_do_not_make_a_limit_look_higher(void **state)
+{
+    (void)state;
+    EACH_LATENCY(l)
+    {
+        struct lab *lab = run(
+            (struct lab_setup){
+                .rate = 2, .burst = 3, .headers = true, .objects = 60, .workers = 1, .slow = 7},
+            latencies[l], "announced, slow");
+
+        assert_int_equal(lab->refused, 0);
+        lab_free(lab);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_C_37_an_announced_limit_is_used_and_never_exceeded),
         cmocka_unit_test(test_C_36_an_unknown_limit_is_found),
+        cmocka_unit_test(test_C_37_slow_answers_do_not_make_a_limit_look_higher),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

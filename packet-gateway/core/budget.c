@@ -147,8 +147,10 @@ bool budget_has_room(const struct gateway_core *core, const struct credential *c
     return credential->known != LIMIT_UNKNOWN || credential->in_flight < credential->window;
 }
 
-void budget_take(struct gateway_core *core, struct credential *credential)
+struct start budget_take(struct gateway_core *core, struct credential *credential)
 {
+    struct start start = {
+        .number = credential->sent + 1, .sent_ms = core->now.boot_ms, .alongside = credential->in_flight};
     bool kept_pace = poured(core, credential) < own_burst(core, credential) + 0.5;
 
     fill(core, credential);
@@ -158,6 +160,7 @@ void budget_take(struct gateway_core *core, struct credential *credential)
     credential->in_flight++;
     credential->sent++;
     credential->taken_ms = core->now.boot_ms;
+    return start;
 }
 
 /* packet C-34: Retry-After, else the reset time when nothing remains, else doubling with jitter; capped. */
@@ -203,7 +206,7 @@ static void refused(struct gateway_core *core, struct credential *c, uint64_t nu
     c->tokens = 1 + own_reserve(core, c);
 }
 
-void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
+void budget_learn(struct gateway_core *core, struct credential *credential, const struct start *start,
                   const struct answer *answer)
 {
     if (credential->in_flight)
@@ -211,9 +214,9 @@ void budget_learn(struct gateway_core *core, struct credential *credential, uint
     if (answer->result->fate != FATE_ANSWERED)
         return;
     fill(core, credential);
-    learn_headers(core, credential, number, sent_ms, answer->result);
+    learn_headers(core, credential, start, answer->result);
     if (answer->class == CLASS_LIMITED) {
-        refused(core, credential, number, answer->result);
+        refused(core, credential, start->number, answer->result);
     } else {
         credential->limited = 0;
         learn_passed(core, credential);

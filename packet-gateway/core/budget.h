@@ -30,6 +30,13 @@ enum knowledge {
     LIMIT_FOUND      /* 429 without them: a rate just below, that creeps up until the next 429 */
 };
 
+/* How a call stood when it was sent. */
+struct start {
+    uint64_t number;    /* among the calls sent with this credential */
+    int64_t sent_ms;    /* CLOCK_BOOTTIME */
+    unsigned alongside; /* others under way then: the server may have counted them before or after it */
+};
+
 /* An answer to measure from: calls sent and what Remaining became since then are what was refilled. */
 struct mark {
     int64_t sent_ms, at_ms; /* the server counted it in between: it may be old. 0: none */
@@ -117,10 +124,10 @@ int64_t budget_admission_ms(const struct gateway_core *core, const struct creden
 double budget_left(const struct gateway_core *core, const struct credential *credential);
 /* May one more be in flight? Answers change it, time does not. */
 bool budget_has_room(const struct gateway_core *core, const struct credential *credential);
-/* A call starts: it is number credential->sent. Its answer, whatever it is, goes to budget_learn(). */
-void budget_take(struct gateway_core *core, struct credential *credential);
+/* A call starts. Its answer, whatever it is, goes to budget_learn() with what this returned. */
+struct start budget_take(struct gateway_core *core, struct credential *credential);
 /* Learns from an answer to call `number`: pause, slower, faster (packet C-34..C-36, 4.4). */
-void budget_learn(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
+void budget_learn(struct gateway_core *core, struct credential *credential, const struct start *start,
                   const struct answer *answer);
 /* Milliseconds of the pause after a 429 that are left. */
 int64_t budget_pause_ms(const struct gateway_core *core, const struct credential *credential);
@@ -147,7 +154,7 @@ void learn_start(struct gateway_core *core, struct credential *credential, bool 
 void learn_refused(struct gateway_core *core, struct credential *credential);
 void learn_passed(struct gateway_core *core, struct credential *credential);
 /* What the headers say, or that there are none. */
-void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
+void learn_headers(struct gateway_core *core, struct credential *credential, const struct start *start,
                    const struct gateway_result *result);
 
 /* breaker.c */

@@ -223,9 +223,7 @@ static void call_send(struct gateway_core *core, struct call *call)
     call->state = CALL_SENT;
     call->tries++;
     core->under_way++;
-    budget_take(core, call->credential);
-    call->number = call->credential->sent;
-    call->sent_ms = core->now.boot_ms;
+    call->start = budget_take(core, call->credential);
     breaker_sent(core, call);
     place_called(core, TAILQ_FIRST(&call->tasks)->place);
     tell_sent(core, call);
@@ -355,7 +353,7 @@ void call_answer(struct gateway_core *core, const struct gateway_result *result)
         return;
     core->under_way--;
     answer_read(&answer, core->api, call->method, result);
-    budget_learn(core, call->credential, call->number, call->sent_ms, &answer);
+    budget_learn(core, call->credential, &call->start, &answer);
     breaker_learn(core, call->id, &answer);
     struct task *task = TAILQ_FIRST(&call->tasks);
 

@@ -104,10 +104,9 @@ struct call {
     struct waiters tasks; /* who wants the answer, longest waiting first: one, for a list any number, or
                              nobody any more */
     struct credential *credential;
-    enum lane lane;  /* the highest of its tasks */
-    int64_t turn_ms; /* of a lane the earliest goes first */
-    uint64_t number; /* among the calls sent with this credential */
-    int64_t sent_ms; /* the last time */
+    enum lane lane;     /* the highest of its tasks */
+    int64_t turn_ms;    /* of a lane the earliest goes first */
+    struct start start; /* of the last time it was sent */
     const char *method;
     char *path, *body;
     bool mutation;

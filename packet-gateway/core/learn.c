@@ -96,12 +96,12 @@ static void space(const struct gateway_core *core, struct announced *a)
     a->next_ms = core->now.boot_ms + a->gap_ms;
 }
 
-static struct mark mark_of(const struct gateway_core *core, const struct credential *c, uint64_t number,
-                           int64_t sent_ms, double remaining)
+static struct mark mark_of(const struct gateway_core *core, const struct credential *c,
+                           const struct start *start, double remaining)
 {
-    return (struct mark){.sent_ms = sent_ms,
+    return (struct mark){.sent_ms = start->sent_ms,
                          .at_ms = core->now.boot_ms,
-                         .number = number,
+                         .number = start->number,
                          .remaining = remaining,
                          .loose = c->in_flight};
 }
@@ -180,11 +180,12 @@ int64_t learn_reset_wait_ms(const struct gateway_core *core, const struct gatewa
     return result->limit_reset_s * 1000 - (result->date_s > 0 ? result->date_s * 1000 : core->now.wall_ms);
 }
 
-static void take_headers(struct gateway_core *core, struct credential *c, uint64_t number, int64_t sent_ms,
+static void take_headers(struct gateway_core *core, struct credential *c, const struct start *start,
                          const struct gateway_result *r)
 {
     struct announced *a = &c->announced;
     double remaining = (double)r->limit_remaining, level = remaining - c->in_flight;
+    double least = remaining - (double)(c->sent - start->number) - start->alongside;
     bool first = c->known != LIMIT_ANNOUNCED;
     bool careful = !first && core->now.boot_ms - core->epoch_ms < EPOCH_CAUTION_MS;
     double before = first ? level : learn_level(core, c);
@@ -200,16 +201,19 @@ static void take_headers(struct gateway_core *core, struct credential *c, uint64
         a->limit = remaining + 1;
     a->silent = 0;
     a->level_ms = core->now.boot_ms;
-    if (number < a->newest) {
-        /* Overtaken, and subtracted as under way. The server counted it before the newer one, or after it. */
-        a->level = remaining > a->remaining ? before + 1 : before;
+    if (start->number < a->newest) {
+        a->level = least > before ? least : before;
         return;
     }
+    /* Of calls under way together the server may have counted this one first: then it does not know of the
+     * others, answered or not. Somebody else's calls show in what remains. */
+    if (!first && before < level)
+        level = before > least ? before : least;
     a->level = level;
     if (careful && before < level)
         a->level = level - a->limit / 2 > before ? level - a->limit / 2 : before;
     a->remaining = remaining;
-    struct mark now = mark_of(core, c, number, sent_ms, remaining);
+    struct mark now = mark_of(core, c, start, remaining);
     int64_t wait = learn_reset_wait_ms(core, r), at = core->now.boot_ms;
 
     /* Before this no reset can have brought calls back: the Date was cut, and the answer took its time. */
@@ -221,15 +225,15 @@ static void take_headers(struct gateway_core *core, struct credential *c, uint64
         a->reset_ms = at; /* of several times told for one reset the earliest is nearest */
     a->reset_s = r->limit_reset_s;
     a->dated = r->date_s > 0;
-    a->newest = number;
+    a->newest = start->number;
 }
 
-void learn_headers(struct gateway_core *core, struct credential *credential, uint64_t number, int64_t sent_ms,
+void learn_headers(struct gateway_core *core, struct credential *credential, const struct start *start,
                    const struct gateway_result *result)
 {
     /* A limit of one is always used up: it says nothing of when the next call may go. */
     if (result->limit_remaining >= 0 && result->limit != 1) {
-        take_headers(core, credential, number, sent_ms, result);
+        take_headers(core, credential, start, result);
         return;
     }
     if (credential->known == LIMIT_ANNOUNCED && ++credential->announced.silent >= SILENT_MAX)

@@ -115,12 +115,14 @@ static void world_open(struct world *world, uint64_t seed, const struct options 
     for (unsigned i = 0; i < WORLD_OBJECTS; i++)
         world->unknown_at[i] = -1;
     draw_plan(world);
-    if (!world->n_objects) /* each twentieth world is full, the others are small: more worlds find more than
-                              larger ones */
-        world->n_objects =
-            rng_chance(&world->rng, 50)
-                ? WORLD_OBJECTS
-                : 1 + (unsigned)rng_below(&world->rng, world->plan.packet_rate ? 8 : 4); /* a crowd */
+    /* Each twentieth world is full, the others are small: more worlds find more than larger ones. Drawn in
+     * any case, so that the rest of the world is the same with fewer objects. */
+    unsigned drawn =
+        rng_chance(&world->rng, 50)
+            ? WORLD_OBJECTS
+            : 1 + (unsigned)rng_below(&world->rng, world->plan.packet_rate ? 8 : 4); /* a crowd */
+    if (!world->n_objects)
+        world->n_objects = drawn;
     kube_start(world);
     leases_start(world);
     packet_start(world);

@@ -238,7 +238,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 6, u64, wait_ms, LIMIT_MS, may)                                                                     \
     F(S, 7, str, id, LIMIT_UUID, may)                                                                        \
     F(S, 8, u64, adopted, 1, may)                                                                            \
-    F(S, 9, u64, unsure, 1, may)
+    F(S, 9, u64, unsure, 1, may)                                                                             \
+    F(S, 10, u64, maybe, 1, may)
 
 /* packetctl and the exporter ask the supervisor */
 #define ASK_STATUS_FIELDS(F, S) F(S, 1, u64, verbose, 1, may)

@@ -29,6 +29,7 @@ void reply_outcome(struct gateway_core *core, const struct task *task, enum outc
         .wait_ms = wait_of(wait_ms),
         .id = text_or_absent(id),
         .adopted = adopted,
+        .maybe = task->maybe,
         .unsure = task->place && place_is_unsure(core, task->place),
     };
     struct envelope envelope = {.correlation = task->correlation};

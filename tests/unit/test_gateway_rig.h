@@ -45,7 +45,7 @@ struct rig_request {
 struct rig_message {
     uint64_t to;
     unsigned id;
-    uint64_t correlation, seq, handle, epoch, outcome, http, wait_ms, adopted, unsure, sure_since;
+    uint64_t correlation, seq, handle, epoch, outcome, http, wait_ms, adopted, unsure, maybe, sure_since;
     char key_id[65], detail[1025], request_id[129], owner[2 * LIMIT_NAME + 2];
     uint8_t *keys;
     struct value found; /* FOUND's keys */
@@ -93,6 +93,7 @@ static inline void rig_on_send(void *ctx, uint64_t to, enum msg_id id, const voi
         m->http = b->http;
         m->wait_ms = b->wait_ms;
         m->adopted = b->adopted;
+        m->maybe = b->maybe;
         m->unsure = b->unsure;
         span_copy(b->id, m->key_id, sizeof m->key_id);
         span_copy(b->detail, m->detail, sizeof m->detail);

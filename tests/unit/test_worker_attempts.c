@@ -206,6 +206,29 @@ static void what_floats_of_this_run_is_the_gateways_word(void **state)
     }
 }
 
+/* An older gateway sent it, this one sent it and got no answer, a list shows one key: whose is it? */
+static void one_key_does_not_tell_of_two_requests(void **state)
+{
+    static const char older[] = PROCESSING("Create") "," STATE(ATTEMPT(KEY_FP, "2026-08-21T17:55:00Z"));
+    struct driver d;
+    (void)state;
+
+    for (int row = 0; row < 3; row++) {
+        driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, row == 2 ? "" : older);
+        answer_found(&d, begin(&d), OUTCOME_OK, "");
+        expect_patch(&d, PATCH_STATUS, NULL);
+        expect_create(&d);
+        d.adopted = true;
+        d.maybe = row != 1;
+        answer_outcome(&d, OUTCOME_OK, ID_A);
+        expect_patch(&d, PATCH_STATUS, NULL);
+        json_t *kept = json_object_get(json_object_get(d.object, "status"), "state");
+        assert_int_equal(json_object_get(kept, "unsettled") != NULL, row == 0);
+        expect_done(&d, JOB_DONE);
+        driver_close(&d);
+    }
+}
+
 /* An Error after a create of unknown outcome leaves the attempt open. */
 static void an_error_does_not_close_an_open_attempt(void **state)
 {
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(refused_during_an_older_attempt_waits_and_then_counts),
         cmocka_unit_test(refused_after_an_unknown_create_of_the_same_run_waits),
         cmocka_unit_test(what_floats_of_this_run_is_the_gateways_word),
+        cmocka_unit_test(one_key_does_not_tell_of_two_requests),
         cmocka_unit_test(an_error_does_not_close_an_open_attempt),
         cmocka_unit_test(what_is_unsettled_delays_deletion_and_rotation_alone),
         cmocka_unit_test(what_is_unsettled_delays_other_material),

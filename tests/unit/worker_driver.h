@@ -33,6 +33,7 @@ struct driver {
     uint64_t sure_since; /* of FOUND */
     bool adopted;        /* OUTCOME_OK says that the key was there */
     bool unsure;         /* OUTCOME says that a request for the label has no known end */
+    bool maybe;          /* or one of this very question */
     struct envelope envelope;
     char *last_body; /* the last patch as JSON */
     char *note;
@@ -373,7 +374,8 @@ static inline void expect_remove(struct driver *d, const char *id)
 
 static inline void answer_outcome(struct driver *d, unsigned outcome, const char *id)
 {
-    struct msg_outcome body = {.seq = d->seq, .outcome = outcome, .adopted = d->adopted, .unsure = d->unsure};
+    struct msg_outcome body = {
+        .seq = d->seq, .outcome = outcome, .adopted = d->adopted, .unsure = d->unsure, .maybe = d->maybe};
 
     if (id != NULL)
         body.id = span_of(id);

@@ -170,7 +170,8 @@ static enum progress created(struct worker_core *core, const struct msg_outcome 
         return create_unknown(core);
     if (state_is_obsolete(&job->state, id)) /* the list lags: it is on its way out */
         return flow_end(core, JOB_LATER, UNKNOWN_LATER_MS, "an obsolete key is still listed");
-    attempts_took_effect(job, outcome->adopted != 0, outcome->unsure != 0);
+    /* A key found after a create without an answer may be that one's, or an older one's. */
+    attempts_took_effect(job, outcome->adopted && !outcome->maybe, outcome->unsure != 0);
     memcpy(job->current, id, sizeof job->current);
     job->phase = PHASE_RECORD;
     return GO_ON;

@@ -25,9 +25,9 @@ def rate(rig: Rig, table: Table) -> None:
     count = rig.size(200, 40)
     with rig.session() as session:
         free = 2 * count / create_all(rig, session, count)
-    for name, flags, judged in (("limit of 20/s, known", (f"--packet-rate={RATE}", "--packet-burst=4"), True),
-                                ("limit of 20/s, to be found out", (), False)):
-        with rig.session(packet=(f"--rate={RATE}", f"--rate-burst={RATE}"), flags=flags) as session:
+    for name, config, judged in (("limit of 20/s, announced", '{"rateHeaders":true}', True),
+                                 ("limit of 20/s, to be found out", '{"rateRetryAfter":"none"}', False)):
+        with rig.session(packet=(f"--rate={RATE}", f"--rate-burst={RATE}", f"--config={config}")) as session:
             took = create_all(rig, session, count)
             seen = Limited(took, session.packet.ledger(), session.packet.counters()["violations"], rig.onlooker.errors())
         add_rate(table, f"{count} objects, {name}", count, seen, free, judged)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .procs import Failure
 
 PIECE = 1 << 20
+SHADOW = 1 << 36           # a mapping as large as this is a sanitizer's: reserved, not filled, and it holds no text
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def find(pid: int, text: str) -> list[Trace]:
             parts = line.split(maxsplit=5)
             if "w" in parts[1]:
                 begin, end = (int(x, 16) for x in parts[0].split("-"))
+                if end - begin >= SHADOW:
+                    continue
                 traces += search(pid, memory, begin, end, parts[5] if len(parts) > 5 else "anonymous", shapes(text))
     finally:
         os.close(memory)

@@ -35,10 +35,12 @@ static int64_t read_digits(const char *text)
     return n;
 }
 
-/* An HTTP date in Unix seconds, or -1. */
+/* An HTTP date in Unix seconds, or -1. libcurl reads years in the millions, too. */
 static int64_t read_date(const char *text)
 {
-    return isalpha((unsigned char)*text) ? (int64_t)curl_getdate(text, NULL) : -1;
+    int64_t at = isalpha((unsigned char)*text) ? (int64_t)curl_getdate(text, NULL) : -1;
+
+    return at >= 0 && at <= (int64_t)LIMIT_TIME ? at : -1;
 }
 
 /* A Retry-After that is a date is one of the server's clock, which its own Date shows (packet C-34). */

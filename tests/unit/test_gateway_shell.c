@@ -111,6 +111,8 @@ static void test_C_34_retry_after_as_seconds_and_date(void **state)
     assert_int_equal(read_line("x-ratelimit-reset: 1700000060\r\n").limit_reset_s, 1700000060);
     assert_int_equal(read_line("x-ratelimit-limit: 40\r\n").limit, 40);
     assert_int_equal(read_line("Date: Tue, 14 Nov 2023 22:14:20 GMT\r\n").date_s, 1700000060);
+    assert_int_equal(read_line("Date: Tue, 14 Nov 1700000010\r\n").date_s, -1);
+    assert_int_equal(read_line("Retry-After: Tue, 14 Nov 1700000010\r\n").retry_after_ms, -1);
 }
 
 /* In either order: what counts is the distance by the server's own clock. */

@@ -69,6 +69,36 @@ static void test_added_while_processing_runs_again(void **state)
     assert_int_equal(q->count, 0);
 }
 
+/* kubernetes 37: client-go counts what enters the queue, not what is merged with it, and each delay */
+static void test_C_37_adds_and_retries_as_client_go_counts(void **state)
+{
+    struct queue *q = &((struct rig *)*state)->queue;
+
+    add(q, "a", PRIORITY_LIVE, 0);
+    add(q, "a", PRIORITY_LIVE, 0);
+    assert_int_equal(q->adds, 1);
+    struct work *work = queue_take(q, 0);
+    add(q, "a", PRIORITY_LIVE, 0);
+    add(q, "a", PRIORITY_LIVE, 0);
+    assert_int_equal(q->adds, 2);
+    queue_done(q, work, 0);
+    work = queue_take(q, 0);
+    assert_int_equal(q->adds, 2);
+    queue_add_after(q, work, 0, 0);
+    assert_int_equal(q->retries, 0);
+    queue_add_limited(q, work, 0);
+    queue_wait_budget(q, work, 10, 0);
+    assert_int_equal(q->retries, 2);
+    queue_done(q, work, 0);
+    assert_ptr_equal(queue_take(q, 1000), work);
+    assert_int_equal(q->adds, 3);
+    queue_wait_budget(q, work, 10, 1000);
+    queue_done(q, work, 1000);
+    queue_come(q, work);
+    queue_come(q, work);
+    assert_int_equal(q->adds, 4);
+}
+
 /* kubernetes 32: 5 ms x 2^n, cap 1000 s, at most a tenth less */
 static void test_backoff_series(void **state)
 {
@@ -316,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_key_is_handed_out_once, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_added_while_processing_runs_again, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_C_37_adds_and_retries_as_client_go_counts, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_backoff_series, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_backoff_has_jitter, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_the_earlier_delay_stays, rig_open, rig_close),

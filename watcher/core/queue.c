@@ -171,11 +171,11 @@ void queue_add(struct queue *queue, struct span ns, struct span name, enum queue
     struct work *work = queue_find(queue, ns, name);
     bool raised;
 
-    queue->adds++;
     if (!work) {
         work = work_new(queue, ns, name);
         work->priority = priority;
     }
+    queue->adds += work->place != WORK_READY && !work->dirty; /* as client-go counts: not what is merged */
     raised = priority > work->priority;
     if (raised || (work->place == WORK_NOWHERE && !work->processing))
         work->priority = priority;
@@ -198,6 +198,7 @@ void queue_add_after(struct queue *queue, struct work *work, int64_t delay_ms, i
 {
     int64_t due = now_ms + (delay_ms > 0 ? delay_ms : 0);
 
+    queue->retries += delay_ms > 0;
     if (work->place == WORK_READY || (work->place == WORK_DELAYED && work->order <= due))
         return;
     take_out(queue, work);
@@ -217,6 +218,7 @@ void queue_come(struct queue *queue, struct work *work)
 {
     if (work->place != WORK_READY && !work->for_budget)
         return;
+    queue->adds += work->place != WORK_READY;
     take_out(queue, work);
     put_in(queue, work, WORK_READY, INT64_MIN);
 }
@@ -242,7 +244,6 @@ int64_t queue_add_limited(struct queue *queue, struct work *work, int64_t now_ms
         wait = QUEUE_BACKOFF_MAX_MS;
     wait -= (int64_t)hash_random_below(queue->random, (uint64_t)wait / 10 + 1);
     work->failures++;
-    queue->retries++;
     queue_add_after(queue, work, wait, now_ms);
     return wait;
 }
@@ -268,6 +269,7 @@ struct work *queue_take(struct queue *queue, int64_t now_ms)
         struct work *due = queue->delayed.items[0];
         int64_t since = due->order;
 
+        queue->adds++;
         take_out(queue, due);
         put_in(queue, due, WORK_READY, rank(due, since));
     }

@@ -1,5 +1,5 @@
-/* exporter/metrics.c -- /metrics in Prometheus' text format: one table of series, one row of numbers for each
- * process. Called by http.c. */
+/* exporter/metrics.c -- /metrics in Prometheus' text format: a table of series with one row for
+ * each process, and a table of the numbers in their beats. Called by http.c. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -79,6 +79,73 @@ static void leadership(const struct state *state, struct text *out)
     text_add(out, "provider_packet_leader_transitions{name=\"%s\"} %" PRIu64 "\n", name, state->transitions);
 }
 
+/* Numbers of one process' last beat. A counter starts again at 0 with its process, which Prometheus knows. */
+static const struct {
+    const char *role, *key, *name, *type, *help;
+    const char *labels; /* as written between the braces, ours and thus without escapes; NULL: none */
+    bool thousandths;   /* of the unit in the name */
+    bool always;        /* dashboards of controller-runtime expect it, at 0, before the first beat */
+} beats[] = {
+    {"watcher", "ready", "workqueue_depth", "gauge",
+     "Objects whose turn has come, not those that are delayed.",
+     "name=\"infrastructure\",controller=\"infrastructure\",priority=\"\"", false, true},
+    {"watcher", "adds", "workqueue_adds_total", "counter", "Objects put into the queue.",
+     "name=\"infrastructure\",controller=\"infrastructure\"", false, true},
+    {"watcher", "retries", "workqueue_retries_total", "counter", "Objects put into the queue with a delay.",
+     "name=\"infrastructure\",controller=\"infrastructure\"", false, true},
+    {"watcher", "running", "controller_runtime_active_workers", "gauge", "Jobs that run.",
+     "controller=\"infrastructure\"", false, true},
+    {"watcher", "objects", "provider_packet_objects", "gauge", "Infrastructures that the watcher knows.",
+     NULL, false, false},
+    {"watcher", "synced", "provider_packet_synced", "gauge", "Whether the first list is complete.", NULL,
+     false, false},
+    {"watcher", "waiting_for_budget", "provider_packet_waiting_for_budget", "gauge",
+     "Objects that wait until Packet's budget allows them.", NULL, false, false},
+    {"watcher", "strikes", "provider_packet_strikes_total", "counter", "Jobs that ended with their worker.",
+     NULL, false, false},
+    {"watcher", "renewals", "provider_packet_lease_renewals_total", "counter", "Renewals of the Lease.", NULL,
+     false, false},
+    {"watcher", "renewals_failed", "provider_packet_lease_renewals_failed_total", "counter",
+     "Renewals of the Lease that failed.", NULL, false, false},
+    {"packet-gateway", "calls_started", "provider_packet_api_calls_total", "counter",
+     "Calls of Packet's API.", NULL, false, false},
+    {"packet-gateway", "calls_failed", "provider_packet_api_calls_failed_total", "counter",
+     "Calls of Packet's API that failed.", NULL, false, false},
+    {"packet-gateway", "calls_waiting", "provider_packet_api_calls_waiting", "gauge",
+     "Calls that wait for Packet's budget.", NULL, false, false},
+    {"packet-gateway", "budget", "provider_packet_api_budget", "gauge", "Calls that Packet still allows now.",
+     NULL, false, false},
+    {"packet-gateway", "pause_ms", "provider_packet_api_pause_seconds", "gauge",
+     "Time until Packet is called again.", NULL, true, false},
+    {"packet-gateway", "api_silent_ms", "provider_packet_api_silent_seconds", "gauge",
+     "Time that Packet is taken for unreachable; 0: it answers.", NULL, true, false},
+};
+
+static struct value beat_of(struct value rows, const char *role)
+{
+    for (struct value_iter it = value_each(rows); value_next(&it);)
+        if (value_is_text(value_get(it.item, "role"), role))
+            return value_get(it.item, "gauges");
+    return (struct value){0};
+}
+
+static void beats_page(struct value rows, struct text *out)
+{
+    for (size_t i = 0; i < sizeof beats / sizeof beats[0]; i++) {
+        int64_t n = 0;
+
+        if (!value_int(value_get(beat_of(rows, beats[i].role), beats[i].key), &n) && !beats[i].always)
+            continue;
+        head(out, beats[i].name, beats[i].type, beats[i].help);
+        text_add(out, beats[i].labels ? "%s{%s} " : "%s%s ", beats[i].name,
+                 beats[i].labels ? beats[i].labels : "");
+        if (beats[i].thousandths)
+            text_add(out, "%" PRId64 ".%03d\n", n / 1000, (int)(n % 1000));
+        else
+            text_add(out, "%" PRId64 "\n", n);
+    }
+}
+
 void metrics_page(const struct state *state, struct text *out)
 {
     struct value rows = {.at = state->processes, .len = state->processes_len};
@@ -103,4 +170,5 @@ void metrics_page(const struct state *state, struct text *out)
                      number(it.item, "slot"), series[i].value(it.item));
         }
     }
+    beats_page(rows, out);
 }

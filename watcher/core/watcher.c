@@ -266,6 +266,7 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
     *out = (struct watcher_gauges){
         .objects = core->cache.count,
         .queued = queue_depth(&core->queue),
+        .ready = core->queue.ready.count,
         .waiting_for_budget = core->queue.for_budget,
         .events = core->reflector.events,
         .lists = core->reflector.lists,
@@ -279,6 +280,8 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
         .renewals = core->lease.renewals,
         .renewals_failed = core->lease.failed,
         .heartbeats = core->heartbeat.beats,
+        .adds = core->queue.adds,
+        .retries = core->queue.retries,
     };
     for (const struct job *job = core->jobs; job; job = job->next)
         out->running++;

@@ -99,9 +99,9 @@ bool watcher_core_finished(const struct watcher_core *core);
 bool watcher_core_lost(const struct watcher_core *core);
 /* Numbers for the beat and the metrics. */
 struct watcher_gauges {
-    uint64_t objects, queued, waiting_for_budget, running, requests, leading;    /* now */
-    uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused; /* since the start */
-    uint64_t renewals, renewals_failed, heartbeats;
+    uint64_t objects, queued, ready, waiting_for_budget, running, requests, leading; /* now */
+    uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused;     /* since the start */
+    uint64_t renewals, renewals_failed, heartbeats, adds, retries;
 };
 void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out);
 /* "watching, 200 objects, 3 queued, 2 running". Core-owned. */

@@ -98,10 +98,8 @@ static int certificates_in(const char *pem)
     return n;
 }
 
-static bool is_loopback(const char *server)
+static bool is_loopback(const char *host)
 {
-    const char *host = strstr(server, "://") + 3;
-
     return !strncmp(host, "127.", 4) || !strncmp(host, "localhost", 9) || !strncmp(host, "[::1]", 5);
 }
 
@@ -125,11 +123,16 @@ static int finish_server(struct access *access, char *error)
         snprintf(error, ACCESS_ERROR_MAX, "server \"%.200s\" is no http or https URL", server);
         return -1;
     }
+    const char *host = strstr(server, "://") + 3;
+    if (strcspn(host, ":/?#") == 0) {
+        snprintf(error, ACCESS_ERROR_MAX, "server \"%.200s\" names no host", server);
+        return -1;
+    }
     server[strcspn(server, "?#")] = '\0';
     size_t len = strlen(server);
-    while (len && server[len - 1] == '/')
+    while (server[len - 1] == '/')
         server[--len] = '\0';
-    access->loopback = is_loopback(server);
+    access->loopback = is_loopback(host);
     return 0;
 }
 

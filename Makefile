@@ -235,6 +235,7 @@ check-checklist: ## each item of the Packet contract has a test
 check-warnings:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=gcc B=build/check-gcc programs tests
 	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=clang B=build/check-clang programs tests
+	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=clang SAN=1 FUZZ=1 B=build/fuzz fuzzers
 check-static:
 	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB -I. -D_GNU_SOURCE -DPROVIDER_PACKET_VERSION='""' -j$(JOBS) $(PROGRAMS) base proto tests/sim tests/world

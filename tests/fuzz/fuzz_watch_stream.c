@@ -39,15 +39,17 @@ static void on_request(void *ctx, const struct watcher_request *request)
     *(strstr(request->path, "?limit=") ? &asked->list : &asked->other) = request->id;
 }
 
-static void on_watch(void *ctx, const char *path)
+static void on_watch(void *ctx, enum watcher_stream stream, const char *path)
 {
     (void)ctx;
+    (void)stream;
     (void)path;
 }
 
-static void on_unwatch(void *ctx)
+static void on_unwatch(void *ctx, enum watcher_stream stream)
 {
     (void)ctx;
+    (void)stream;
 }
 
 static void say(struct watcher_core *core, unsigned role, uint64_t from, enum msg_id id, const void *body,

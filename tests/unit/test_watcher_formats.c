@@ -144,6 +144,8 @@ static void test_scan(void **state)
     assert_int_equal(n, 3);
     assert_null(scan_string(text_of("\"a\\n\"")).p);
     assert_null(scan_string(text_of("12")).p);
+    assert_null(scan_string(text_of("\"a\bc\"")).p); /* no JSON, and no message would take it */
+    assert_null(scan_string(text_of("\"a\x7f\"")).p);
 }
 
 static void test_scan_of_cut_off_text(void **state)

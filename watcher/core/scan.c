@@ -128,6 +128,9 @@ struct span scan_string(struct text value)
     if (!value.p || value.len < 2 || value.len > UINT32_MAX || value.p[0] != '"' ||
         memchr(value.p, '\\', value.len))
         return (struct span){0};
+    for (size_t i = 1; i < value.len - 1; i++)
+        if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+            return (struct span){0};
     return (struct span){.p = value.p + 1, .len = (uint32_t)(value.len - 2)};
 }
 

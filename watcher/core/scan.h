@@ -20,7 +20,7 @@ struct text scan_member(struct text object, const char *name);
 struct text scan_path(struct text object, ...) __attribute__((sentinel));
 /* Walks an array: *at starts as 0. Returns false after the last item, or at text that is no array. */
 bool scan_item(struct text array, size_t *at, struct text *item);
-/* The content of a string without escapes, or absent for anything else. */
+/* The content of a string without escapes and control characters, or absent for anything else. */
 struct span scan_string(struct text value);
 /* Are braces and brackets outside strings nested at most `most` deep? */
 bool scan_shallow(struct text value, unsigned most);

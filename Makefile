@@ -230,7 +230,7 @@ check-format:
 	@clang-format --dry-run -Werror $(C_FILES)
 check-style:
 	@tests/tools/check-style
-check-checklist: ## each item of the Packet contract has a test
+check-checklist: ## each item of the Packet and the Kubernetes contract has a test
 	@tests/tools/checklist >/dev/null
 check-warnings:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) WERROR=-Werror CC=gcc B=build/check-gcc programs tests

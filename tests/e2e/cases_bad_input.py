@@ -288,7 +288,7 @@ def never_had_credentials(t: T) -> None:
     t.equal(t.packet.calls(), [], "Packet calls")
 
 
-@case
+@case(kubernetes=(20, 22))
 def api_server_gone_and_back(t: T) -> None:
     """The API server dies and comes back: the program stays up, catches up with what it missed, and no key is made twice."""
     t.start(packet={"flags": ("--dup-check=off",)}, kubeconfig=t.kube.breakable_kubeconfig())

@@ -34,7 +34,7 @@ def check_succeeded(t: T, shoot: Shoot, kind: str | None = "Create") -> str:
     return keys[0]["id"]
 
 
-@case(gardener=(3, 5, 6, 7, 8, 18, 19, 21, 22, 28, 31, 32, 33), packet=("C-21",))
+@case(gardener=(3, 5, 6, 7, 8, 18, 19, 21, 22, 28, 31, 32, 33), packet=("C-21",), kubernetes=(39, 40))
 def create(t: T) -> None:
     """A new object becomes Succeeded with exactly the status of gardener 11.6, one key with the label, nothing else."""
     t.start()
@@ -52,7 +52,7 @@ def create(t: T) -> None:
     t.check("observedGeneration" not in processing["status"], "Processing wrote observedGeneration")
 
 
-@case(gardener=(12, 42), packet=("C-26",))
+@case(gardener=(12, 42), packet=("C-26",), kubernetes=(39,))
 def delete(t: T) -> None:
     """Confirmation and DELETE: key gone, the three steps of gardener 2.6 in their order, object gone."""
     t.start()
@@ -73,7 +73,7 @@ def delete(t: T) -> None:
     check_succeeded(t, other)
 
 
-@case(gardener=(42,))
+@case(gardener=(42,), kubernetes=(38,))
 def delete_keeps_foreign_finalizer(t: T) -> None:
     """Only the own finalizer is taken off; somebody else's keeps the object."""
     t.start()

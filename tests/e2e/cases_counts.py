@@ -83,7 +83,7 @@ def requests_of_a_delete(t: T) -> None:
     count(t, s, action, ["DELETE key"])
 
 
-@case
+@case(kubernetes=(45,))
 def idle_is_silent(t: T) -> None:
     """With nothing to do the program asks nothing about its objects and calls nothing in Packet."""
     t.start()

@@ -96,7 +96,7 @@ def tree_of(p: Provider) -> list[int]:
     return [p.child.pid] + [q["pid"] for q in p.processes() if q["pid"] > 0]
 
 
-@case(gardener=(59, 60))
+@case(gardener=(59, 60), kubernetes=(56,))
 def hand_over(t: T) -> None:
     """A clean stop gives the Lease back: the standby leads before the Lease would have run out, and work goes on."""
     first, second = two_trees(t)
@@ -128,7 +128,7 @@ def hand_over(t: T) -> None:
     t.equal(second.processes("worker")[0]["restarts"], 0, "restarts of the standby's workers")
 
 
-@case(gardener=(59, 60))
+@case(gardener=(59, 60), kubernetes=(57,))
 def killed_tree_is_followed(t: T) -> None:
     """SIGKILL of the leading tree: the standby takes over, and not before the Lease has run out."""
     first, second = two_trees(t)
@@ -178,7 +178,7 @@ def killed_watcher_leads_again(t: T) -> None:
     t.check(p.processes("watcher")[0]["incarnation"] > victim["incarnation"], "it was not replaced")
 
 
-@case(gardener=(59, 60))
+@case(gardener=(59, 60), kubernetes=(54,))
 def stopped_tree_writes_nothing_more(t: T) -> None:
     """SIGSTOP of the whole leading tree amid work, past the end of its Lease: it wakes up, writes nothing and stands by."""
     first, second = two_trees(t, packet={"latency_ms": 400})
@@ -214,7 +214,7 @@ def _seen(p: Provider, role: str) -> list[int]:
     return [pid for pid, r in p.seen.items() if r == role]
 
 
-@case(gardener=(59,))
+@case(gardener=(59,), kubernetes=(55,))
 def lease_lost_to_an_outage(t: T) -> None:
     """The API server is gone for longer than the deadline: the watcher ends with 79, the pod stays, and leads again later."""
     t.client.delete("Lease", "garden", LEASE)
@@ -237,7 +237,7 @@ def lease_lost_to_an_outage(t: T) -> None:
     t.forgive_refusals()    # a real API server that starts answers 403 until it has read its RBAC objects
 
 
-@case(gardener=(61,))
+@case(gardener=(61,), kubernetes=(58, 59))
 def heartbeat(t: T) -> None:
     """The heartbeat Lease has Gardener's shape and is renewed, but not while the gateway is stopped."""
     t.client.delete("Lease", "garden", HEARTBEAT)

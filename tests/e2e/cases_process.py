@@ -18,7 +18,7 @@ def replaced(t: T, role: str, slot: int, before: int, seconds: float = 60) -> No
     wait_for(f"{role} {slot} to be replaced", probe, seconds)
 
 
-@case
+@case(kubernetes=(34,))
 def each_role_dies_once(t: T) -> None:
     """SIGKILL of each role: a successor with a new incarnation, work goes on, no object shows Error."""
     t.start()
@@ -69,7 +69,7 @@ def supervisor_dies(t: T) -> None:
     s.wait_state("Succeeded", "Reconcile")
 
 
-@case(gardener=(66,))
+@case(gardener=(66,), kubernetes=(70,))
 def stop_by_packetctl(t: T) -> None:
     """packetctl stop ends the program in order, with status 0."""
     t.start()

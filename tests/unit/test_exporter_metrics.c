@@ -105,7 +105,7 @@ static void assert_line(const struct text *page, const char *line)
         fail_msg("no line %s", line);
 }
 
-static void test_C_37_numbers_of_the_beats(void **unused)
+static void test_K_37_numbers_of_the_beats(void **unused)
 {
     const char *const watcher[] = {"ready", "adds", "retries", "running", "strikes"};
     const char *const gateway[] = {"calls_started", "pause_ms"};
@@ -131,7 +131,7 @@ static void test_C_37_numbers_of_the_beats(void **unused)
     pack_close(&p);
 }
 
-static void test_C_37_series_exist_before_the_first_beat(void **unused)
+static void test_K_37_series_exist_before_the_first_beat(void **unused)
 {
     struct pack p;
     struct text page = {0};
@@ -148,7 +148,7 @@ static void test_C_37_series_exist_before_the_first_beat(void **unused)
     pack_close(&p);
 }
 
-static void test_C_69_a_page_without_the_supervisor(void **unused)
+static void test_K_69_a_page_without_the_supervisor(void **unused)
 {
     struct text page = {0};
 
@@ -161,9 +161,9 @@ static void test_C_69_a_page_without_the_supervisor(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_C_37_numbers_of_the_beats),
-        cmocka_unit_test(test_C_37_series_exist_before_the_first_beat),
-        cmocka_unit_test(test_C_69_a_page_without_the_supervisor),
+        cmocka_unit_test(test_K_37_numbers_of_the_beats),
+        cmocka_unit_test(test_K_37_series_exist_before_the_first_beat),
+        cmocka_unit_test(test_K_69_a_page_without_the_supervisor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,7 +81,7 @@ static uint64_t bring_to(struct fx *fx, enum step step)
 
 /* kubernetes 34, design 2: the key comes back when the worker is reaped, nothing of it is open, and the
  * gateway has let go; never before. */
-static void test_the_worker_dies_at_each_step(void **state)
+static void test_K_34_the_worker_dies_at_each_step(void **state)
 {
     (void)state;
     for (enum step step = AT_PREPARING; step < STEPS; step++) {
@@ -162,7 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_job_that_does_not_arrive),
-        cmocka_unit_test(test_the_worker_dies_at_each_step),
+        cmocka_unit_test(test_K_34_the_worker_dies_at_each_step),
         cmocka_unit_test(test_the_gateway_dies_at_each_step),
         cmocka_unit_test(test_a_gateway_that_does_not_answer_holds_nobody),
     };

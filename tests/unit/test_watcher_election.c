@@ -179,7 +179,7 @@ static void test_grants_and_renewals_tell_the_gateway(void **state)
 }
 
 /* The first thing that a late wake-up does is to see that it is late; then nothing any more. */
-static void test_nothing_is_done_after_the_end(void **state)
+static void test_K_54_nothing_is_done_after_the_end(void **state)
 {
     struct fx *fx = leading();
     unsigned requests;
@@ -213,7 +213,7 @@ static void test_a_workers_patch_after_the_end(void **state)
 }
 
 /* kubernetes 56: first the jobs end, then the Lease is given back, then the process ends. */
-static void test_drain_releases_last(void **state)
+static void test_K_56_drain_releases_last(void **state)
 {
     struct fx *fx = leading();
     struct msg_drain drain = {.within_ms = 5000};
@@ -272,9 +272,9 @@ int main(void)
         cmocka_unit_test(test_writes_carry_the_end),
         cmocka_unit_test(test_reads_have_no_end),
         cmocka_unit_test(test_grants_and_renewals_tell_the_gateway),
-        cmocka_unit_test(test_nothing_is_done_after_the_end),
+        cmocka_unit_test(test_K_54_nothing_is_done_after_the_end),
         cmocka_unit_test(test_a_workers_patch_after_the_end),
-        cmocka_unit_test(test_drain_releases_last),
+        cmocka_unit_test(test_K_56_drain_releases_last),
         cmocka_unit_test(test_a_standby_leaves_at_once),
         cmocka_unit_test(test_without_election),
     };

@@ -174,7 +174,7 @@ static void test_scan_of_cut_off_text(void **state)
 
 /* ---- status ---- */
 
-static void test_status_bodies(void **state)
+static void test_K_48_status_bodies(void **state)
 {
     struct row {
         int code;
@@ -240,7 +240,7 @@ static void test_a_long_message_is_cut_between_characters(void **state)
 }
 
 /* kubernetes 64: text, never a number of 64 bits */
-static void test_versions(void **state)
+static void test_K_64_versions(void **state)
 {
     (void)state;
     assert_int_equal(version_compare(SPAN("9"), SPAN("10")), VERSION_OLDER);
@@ -275,9 +275,9 @@ int main(void)
         cmocka_unit_test(test_what_json_cannot_say),
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_scan_of_cut_off_text),
-        cmocka_unit_test(test_status_bodies),
+        cmocka_unit_test(test_K_48_status_bodies),
         cmocka_unit_test(test_a_long_message_is_cut_between_characters),
-        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_K_64_versions),
         cmocka_unit_test(test_names_for_paths),
     };
 

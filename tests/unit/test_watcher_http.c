@@ -210,7 +210,7 @@ static void start(struct rig *rig, const char *method, const char *path, const c
 }
 
 /* 4, 13, 25 */
-static void test_headers(void **state)
+static void test_K_4_K_13_headers(void **state)
 {
     struct rig *rig = *state;
 
@@ -232,7 +232,7 @@ static void test_headers(void **state)
 }
 
 /* 12, 49 */
-static void test_answers(void **state)
+static void test_K_12_K_49_answers(void **state)
 {
     struct rig *rig = *state;
 
@@ -303,7 +303,7 @@ static void test_the_election_says_so(void **state)
 }
 
 /* 42: the server takes the request and hangs up, on a connection that was used before: once is once */
-static void test_lost(void **state)
+static void test_K_42_lost(void **state)
 {
     struct rig *rig = *state;
 
@@ -364,12 +364,12 @@ static void test_unwatch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_headers, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_answers, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_4_K_13_headers, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_12_K_49_answers, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_too_late, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_K_51_ends_in_time, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_the_election_says_so, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_lost, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_42_lost, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_nobody_there, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_watch, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_unwatch, rig_open, rig_close),

@@ -94,7 +94,7 @@ static void test_one_job_for_each_credit(void **state)
 }
 
 /* kubernetes 30, 31: an event during the run does not start a second one, and is not lost */
-static void test_a_key_runs_once_at_a_time(void **state)
+static void test_K_30_K_31_a_key_runs_once_at_a_time(void **state)
 {
     struct fx *fx = with_object();
     uint64_t job = fx_run(fx);
@@ -357,7 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_usual_job),
         cmocka_unit_test(test_one_job_for_each_credit),
-        cmocka_unit_test(test_a_key_runs_once_at_a_time),
+        cmocka_unit_test(test_K_30_K_31_a_key_runs_once_at_a_time),
         cmocka_unit_test(test_news_during_preparation),
         cmocka_unit_test(test_cluster_missing),
         cmocka_unit_test(test_object_gone_before_a_retry),

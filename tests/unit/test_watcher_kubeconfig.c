@@ -111,7 +111,7 @@ static int remove_folder(void **state)
 #define CLUSTER "    server: https://kube.example:6443/prefix/\n"
 
 /* 63 */
-static void test_precedence(void **state)
+static void test_G_63_precedence(void **state)
 {
     char *env = in("env");
 
@@ -148,7 +148,7 @@ static void test_precedence(void **state)
 }
 
 /* 1, 2: the first file that names an entry wins whole, paths against the file that defines it */
-static void test_several_files(void **state)
+static void test_K_1_K_2_several_files(void **state)
 {
     (void)state;
     write_file("one", "contexts:\n- {name: c, context: {cluster: k, user: u}}\n"
@@ -185,7 +185,7 @@ static void test_json_is_yaml(void **state)
 }
 
 /* 3 and what this version does not do: an error with its reason, never half a configuration */
-static void test_refusals(void **state)
+static void test_K_3_refusals(void **state)
 {
     struct row {
         const char *cluster, *user, *why;
@@ -265,7 +265,7 @@ static void test_missing_names(void **state)
 }
 
 /* 4: no scheme, plain http */
-static void test_schemes(void **state)
+static void test_K_4_schemes(void **state)
 {
     (void)state;
     write_config("schemes", "    server: 127.0.0.1:8080\n", "    token: t\n");
@@ -297,7 +297,7 @@ static void test_a_token_makes_exec_needless(void **state)
 }
 
 /* 7, 8 */
-static void test_token_rotation(void **state)
+static void test_K_7_K_8_token_rotation(void **state)
 {
     (void)state;
     write_file("rotating", "first\n");
@@ -363,14 +363,14 @@ static void make_ca(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_G_63_precedence),
+        cmocka_unit_test(test_K_1_K_2_several_files),
         cmocka_unit_test(test_json_is_yaml),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_K_3_refusals),
         cmocka_unit_test(test_missing_names),
-        cmocka_unit_test(test_schemes),
+        cmocka_unit_test(test_K_4_schemes),
         cmocka_unit_test(test_a_token_makes_exec_needless),
-        cmocka_unit_test(test_token_rotation),
+        cmocka_unit_test(test_K_7_K_8_token_rotation),
         cmocka_unit_test(test_in_cluster_without_ca),
     };
 

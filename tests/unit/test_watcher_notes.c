@@ -60,7 +60,7 @@ static const char whole[] =
     "'source':{'component':'provider-packet'},'reportingComponent':'provider-packet',"
     "'firstTimestamp':'2027-01-15T08:00:00Z','lastTimestamp':'2027-01-15T08:00:00Z','count':1}";
 
-static void test_what_is_posted(void **state)
+static void test_K_61_what_is_posted(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
     char name[300];
@@ -226,7 +226,7 @@ static void test_before_the_job_is_sent(void **state)
 
 /* ---- how many ---- */
 
-static void test_repetition(void **state)
+static void test_K_60_repetition(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
 
@@ -272,7 +272,7 @@ static void say_number(struct rig *rig, unsigned n)
     say(rig, true, "Many", message);
 }
 
-static void test_at_most_eight_under_way(void **state)
+static void test_K_60_at_most_eight_under_way(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
 
@@ -312,16 +312,16 @@ static void test_more_than_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_posted),
+        cmocka_unit_test(test_K_61_what_is_posted),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_words_are_cleaned),
         cmocka_unit_test(test_longest_words),
         cmocka_unit_test(test_who_and_when),
         cmocka_unit_test(test_before_the_job_is_sent),
-        cmocka_unit_test(test_repetition),
+        cmocka_unit_test(test_K_60_repetition),
         cmocka_unit_test(test_same_words_about_another_object),
-        cmocka_unit_test(test_at_most_eight_under_way),
+        cmocka_unit_test(test_K_60_at_most_eight_under_way),
         cmocka_unit_test(test_more_than_are_kept),
     };
 

@@ -3,7 +3,7 @@
 #include "tests/unit/test_watcher_notes.h"
 
 /* Whatever the answer is: it is told to nobody, nothing is sent again, the job goes on. */
-static void test_answers_are_ignored(void **state)
+static void test_K_60_answers_are_ignored(void **state)
 {
     static const struct {
         enum watcher_fate fate;
@@ -95,7 +95,7 @@ static void test_drain_does_not_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers_are_ignored),
+        cmocka_unit_test(test_K_60_answers_are_ignored),
         cmocka_unit_test(test_the_job_ends_before_its_event),
         cmocka_unit_test(test_the_worker_dies_before_its_event),
         cmocka_unit_test(test_drain_does_not_wait),

@@ -40,7 +40,7 @@ static void assert_takes(struct queue *q, const char *name, int64_t now)
 }
 
 /* kubernetes 30 */
-static void test_a_key_is_handed_out_once(void **state)
+static void test_K_30_a_key_is_handed_out_once(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
 
@@ -54,7 +54,7 @@ static void test_a_key_is_handed_out_once(void **state)
 }
 
 /* kubernetes 31 */
-static void test_added_while_processing_runs_again(void **state)
+static void test_K_31_added_while_processing_runs_again(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
 
@@ -70,7 +70,7 @@ static void test_added_while_processing_runs_again(void **state)
 }
 
 /* kubernetes 37: client-go counts what enters the queue, not what is merged with it, and each delay */
-static void test_C_37_adds_and_retries_as_client_go_counts(void **state)
+static void test_K_37_adds_and_retries_as_client_go_counts(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
 
@@ -100,7 +100,7 @@ static void test_C_37_adds_and_retries_as_client_go_counts(void **state)
 }
 
 /* kubernetes 32: 5 ms x 2^n, cap 1000 s, at most a tenth less */
-static void test_backoff_series(void **state)
+static void test_K_32_backoff_series(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
     int64_t now = 0;
@@ -144,7 +144,7 @@ static void test_backoff_has_jitter(void **state)
 }
 
 /* kubernetes 33 */
-static void test_the_earlier_delay_stays(void **state)
+static void test_K_33_the_earlier_delay_stays(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
 
@@ -161,7 +161,7 @@ static void test_the_earlier_delay_stays(void **state)
 }
 
 /* kubernetes 36 */
-static void test_live_overtakes_initial_and_periodic(void **state)
+static void test_K_36_live_overtakes_initial_and_periodic(void **state)
 {
     struct queue *q = &((struct rig *)*state)->queue;
 
@@ -344,13 +344,13 @@ static void test_siphash_vector(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_key_is_handed_out_once, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_added_while_processing_runs_again, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_C_37_adds_and_retries_as_client_go_counts, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_backoff_series, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_30_a_key_is_handed_out_once, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_31_added_while_processing_runs_again, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_37_adds_and_retries_as_client_go_counts, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_32_backoff_series, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_backoff_has_jitter, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_the_earlier_delay_stays, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_live_overtakes_initial_and_periodic, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_33_the_earlier_delay_stays, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_36_live_overtakes_initial_and_periodic, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_nothing_starves, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_bodies_are_bounded_and_only_for_single_news, rig_open,
                                         rig_close),

@@ -53,7 +53,7 @@ static int64_t pass_wait(struct fx *fx)
 }
 
 /* 15, 29 */
-static void test_the_watch_starts_at_the_lists_version(void **state)
+static void test_K_15_the_watch_starts_at_the_lists_version(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object o = {.version = "999"};
@@ -74,7 +74,7 @@ static void test_the_watch_starts_at_the_lists_version(void **state)
 }
 
 /* 16: pages carry limit and token only; the version of the first page counts */
-static void test_pages(void **state)
+static void test_K_16_pages(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object a = {.name = "a"}, b = {.name = "b"};
@@ -93,7 +93,7 @@ static void test_pages(void **state)
     fx_free(fx);
 }
 
-static void test_an_expired_token_starts_the_list_anew(void **state)
+static void test_K_16_an_expired_token_starts_the_list_anew(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object a = {.name = "a"};
@@ -113,7 +113,7 @@ static void test_an_expired_token_starts_the_list_anew(void **state)
 
 /* 18, 19: both forms of 410, from a watch: relist at the last version, after one wait, no other request
  * before */
-static void test_410_relists_at_the_last_version(void **state)
+static void test_K_18_K_19_410_relists_at_the_last_version(void **state)
 {
     (void)state;
     for (int form = 0; form < 3; form++) {
@@ -146,7 +146,7 @@ static void test_410_relists_at_the_last_version(void **state)
 }
 
 /* 20: ends that are none of the server's objections go on from the last version, without a list */
-static void test_rewatch_without_relist(void **state)
+static void test_K_20_rewatch_without_relist(void **state)
 {
     struct fx *fx = listed("700");
 
@@ -184,7 +184,7 @@ static void test_a_very_short_watch_backs_off_and_relists(void **state)
 }
 
 /* 23 */
-static void test_a_stream_that_outlives_its_time_is_ended(void **state)
+static void test_K_23_a_stream_that_outlives_its_time_is_ended(void **state)
 {
     struct fx *fx = listed("700");
     int seconds = atoi(strstr(fx->watch, "timeoutSeconds=") + 15);
@@ -199,7 +199,7 @@ static void test_a_stream_that_outlives_its_time_is_ended(void **state)
 }
 
 /* 21 */
-static void test_bookmarks_only_move_the_version(void **state)
+static void test_K_21_bookmarks_only_move_the_version(void **state)
 {
     struct fx *fx = listed("700");
 
@@ -212,7 +212,7 @@ static void test_bookmarks_only_move_the_version(void **state)
 }
 
 /* 22, 28 */
-static void test_a_relist_finds_deletions_and_new_uids(void **state)
+static void test_K_22_K_28_a_relist_finds_deletions_and_new_uids(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object o[3] = {{.name = "a"},
@@ -260,7 +260,7 @@ static void test_a_list_that_breaks_off_deletes_nothing(void **state)
 
 /* 24: 0.8 s doubled to 30 s, times [1,2); never more than one request a second; from the start again after
  * two minutes */
-static void test_backoff_of_a_dead_server(void **state)
+static void test_K_24_backoff_of_a_dead_server(void **state)
 {
     struct fx *fx = fx_new(false, "");
     int64_t least[] = {800, 1600, 3200, 6400, 12800, 25600, 30000};
@@ -302,7 +302,7 @@ static void test_401_403_404_on_a_list_are_waited_out(void **state)
 }
 
 /* 27; an object that cannot be read is skipped, the others go on, and it is not taken for deleted */
-static void test_odd_lists(void **state)
+static void test_K_27_odd_lists(void **state)
 {
     const char *const empty[] = {
         "{\"metadata\":{\"resourceVersion\":\"5\"},\"items\":null}",
@@ -352,19 +352,19 @@ static void test_an_event_that_is_none_ends_the_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_watch_starts_at_the_lists_version),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_an_expired_token_starts_the_list_anew),
-        cmocka_unit_test(test_410_relists_at_the_last_version),
-        cmocka_unit_test(test_rewatch_without_relist),
+        cmocka_unit_test(test_K_15_the_watch_starts_at_the_lists_version),
+        cmocka_unit_test(test_K_16_pages),
+        cmocka_unit_test(test_K_16_an_expired_token_starts_the_list_anew),
+        cmocka_unit_test(test_K_18_K_19_410_relists_at_the_last_version),
+        cmocka_unit_test(test_K_20_rewatch_without_relist),
         cmocka_unit_test(test_a_very_short_watch_backs_off_and_relists),
-        cmocka_unit_test(test_a_stream_that_outlives_its_time_is_ended),
-        cmocka_unit_test(test_bookmarks_only_move_the_version),
-        cmocka_unit_test(test_a_relist_finds_deletions_and_new_uids),
+        cmocka_unit_test(test_K_23_a_stream_that_outlives_its_time_is_ended),
+        cmocka_unit_test(test_K_21_bookmarks_only_move_the_version),
+        cmocka_unit_test(test_K_22_K_28_a_relist_finds_deletions_and_new_uids),
         cmocka_unit_test(test_a_list_that_breaks_off_deletes_nothing),
-        cmocka_unit_test(test_backoff_of_a_dead_server),
+        cmocka_unit_test(test_K_24_backoff_of_a_dead_server),
         cmocka_unit_test(test_401_403_404_on_a_list_are_waited_out),
-        cmocka_unit_test(test_odd_lists),
+        cmocka_unit_test(test_K_27_odd_lists),
         cmocka_unit_test(test_an_event_that_is_none_ends_the_stream),
     };
 

@@ -40,7 +40,7 @@ static void take_all(struct watch_stream *stream, unsigned *n)
     }
 }
 
-static void test_every_two_borders(void **state)
+static void test_K_17_every_two_borders(void **state)
 {
     size_t len = sizeof stream_text - 1;
 
@@ -62,7 +62,7 @@ static void test_every_two_borders(void **state)
         }
 }
 
-static void test_byte_by_byte_without_reading_between(void **state)
+static void test_K_17_byte_by_byte_without_reading_between(void **state)
 {
     struct watch_stream stream = {0};
     unsigned n = 0;
@@ -97,7 +97,7 @@ static void test_what_is_no_object(void **state)
 
 /* An event of 16 MiB passes, one more byte does not; neither takes more than a constant number of looks at
  * each byte. */
-static void test_the_limit(void **state)
+static void test_K_17_the_limit(void **state)
 {
     char *chunk = x_malloc(65536);
 
@@ -172,7 +172,7 @@ static unsigned warning(struct warnings *warnings, const char *value)
     return headers_warning(warnings, value, strlen(value));
 }
 
-static void test_warnings_once(void **state)
+static void test_K_14_warnings_once(void **state)
 {
     struct warnings warnings = {.count = 0};
 
@@ -192,13 +192,13 @@ static void test_warnings_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_two_borders),
-        cmocka_unit_test(test_byte_by_byte_without_reading_between),
+        cmocka_unit_test(test_K_17_every_two_borders),
+        cmocka_unit_test(test_K_17_byte_by_byte_without_reading_between),
         cmocka_unit_test(test_what_is_no_object),
-        cmocka_unit_test(test_the_limit),
+        cmocka_unit_test(test_K_17_the_limit),
         cmocka_unit_test(test_memory_stays_small),
         cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_warnings_once),
+        cmocka_unit_test(test_K_14_warnings_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,7 @@ static void assert_json(const char *text, const char *want)
     json_decref(b);
 }
 
-static void test_how_it_is_sent(void **state)
+static void test_K_38_K_40_K_47_how_it_is_sent(void **state)
 {
     struct rig rig;
 
@@ -238,7 +238,7 @@ static void test_finalizer_off(void **state)
     close_rig(&rig);
 }
 
-static void test_answers(void **state)
+static void test_K_41_K_50_answers(void **state)
 {
     struct row {
         enum watcher_fate fate;
@@ -276,7 +276,7 @@ static void test_answers(void **state)
 }
 
 /* kubernetes 49: integer Retry-After on 429 and 5xx, at most 10 times, capped */
-static void test_retry_after(void **state)
+static void test_K_49_retry_after(void **state)
 {
     struct rig rig;
     struct fx *fx;
@@ -347,14 +347,10 @@ static void test_done_with_a_write_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_refused),
-        cmocka_unit_test(test_a_member_given_twice_is_refused),
-        cmocka_unit_test(test_who_and_when),
-        cmocka_unit_test(test_how_it_is_sent),
-        cmocka_unit_test(test_finalizer_off),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_fetch),
+        cmocka_unit_test(test_what_is_refused),        cmocka_unit_test(test_a_member_given_twice_is_refused),
+        cmocka_unit_test(test_who_and_when),           cmocka_unit_test(test_K_38_K_40_K_47_how_it_is_sent),
+        cmocka_unit_test(test_finalizer_off),          cmocka_unit_test(test_K_41_K_50_answers),
+        cmocka_unit_test(test_K_49_retry_after),       cmocka_unit_test(test_fetch),
         cmocka_unit_test(test_done_with_a_write_open),
     };
 

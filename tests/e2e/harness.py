@@ -233,6 +233,8 @@ class T:
         return [p for p in (self.provider, self.second) if p]
 
     def _clean(self) -> None:
+        if self.kube.kind == "sim":
+            self.kube.mend()
         for p in self._trees():
             p.abandon()
         if self.packet:

@@ -11,6 +11,7 @@ import secrets
 import signal
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
 from .audit import AuditLog
 from .kubeclient import KubeClient, load_yaml, write_kubeconfig
@@ -53,6 +54,7 @@ class SimKube:
         write_kubeconfig(self.admin_kubeconfig, self.url, self.ca_file, "admin", self.admin_token)
         write_kubeconfig(self.provider_kubeconfig, self.url, self.ca_file, USER, self.provider_token)
         client = self.client()
+        self._switches = client.request("GET", "/_sim/config")
         if empty:
             return self
         for name in ("20-crd-infrastructures.yaml", "20-crd-clusters.yaml", "../deploy/rbac.yaml"):
@@ -66,6 +68,25 @@ class SimKube:
 
     def client_of_provider(self) -> KubeClient:
         return KubeClient(self.url, self.provider_token, self.ca_file)
+
+    # -- the simulator's own path; its --help says what a rule and a switch may be
+
+    def fault(self, action: str, **rule: Any) -> None:
+        """Adds a fault rule, struck once unless `count` says otherwise."""
+        self.client().request("POST", "/_sim/faults", {"action": action, **rule})
+
+    def switch(self, **switches: Any) -> None:
+        """Turns switches, e.g. watchList=False, until the end of the case."""
+        self.client().request("POST", "/_sim/config", switches)
+
+    def compact(self) -> None:
+        """Forgets all history: watches from before get 410."""
+        self.client().request("POST", "/_sim/compact", {})
+
+    def mend(self) -> None:
+        """No fault rules, and the switches as they were at the start."""
+        self.client().request("DELETE", "/_sim/faults")
+        self.switch(**self._switches)
 
     def breakable_kubeconfig(self) -> Path:
         """The program's kubeconfig for a case that calls stop_apiserver()."""

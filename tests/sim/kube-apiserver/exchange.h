@@ -24,6 +24,7 @@ struct exchange {
     size_t sent; /* of the body, for the broken ways to answer */
     /* a watch */
     struct kube_watch *watch;
+    bool gzip_watch; /* as it was told to the client; the switch may turn meanwhile */
     int64_t bookmark_ms;
     const char *line;
     size_t line_len;

@@ -112,7 +112,7 @@ static void decide(struct exchange *exchange, const char *method)
     else
         kube_sim_handle(exchange->server->sim, &request, now_ms, &exchange->answer);
     delay = exchange->watch ? kube_watch_delay_ms(exchange->watch) : exchange->answer.delay_ms;
-    delay += exchange->server->options->latency_ms;
+    delay += kube_sim_switches(exchange->server->sim)->latency_ms;
     if (strncmp(exchange->path, "/_sim/", 6) == 0)
         delay = 0;
     exchange->due_ms = now_ms + delay;
@@ -153,7 +153,7 @@ static ssize_t read_broken(void *cls, uint64_t pos, char *buf, size_t max)
 static struct MHD_Response *plain_response(struct exchange *exchange)
 {
     struct sim_answer *answer = &exchange->answer;
-    size_t gzip_min = exchange->server->options->gzip_min;
+    size_t gzip_min = kube_sim_switches(exchange->server->sim)->gzip_min;
     struct MHD_Response *response;
     char *packed = NULL;
     size_t packed_len = 0;
@@ -188,9 +188,9 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         response = plain_response(exchange);
         if (answer->content_type)
             (void)MHD_add_response_header(response, "Content-Type", answer->content_type);
-        for (unsigned i = 0; i < answer->n_headers; i++)
-            (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
+    for (unsigned i = 0; i < answer->n_headers; i++)
+        (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     result = MHD_queue_response(exchange->connection, status, response);
     MHD_destroy_response(response);
     return result;

@@ -67,7 +67,8 @@ static int make_core(struct server *server)
                                      .history = options->history,
                                      .users = options->users,
                                      .n_users = options->n_users,
-                                     .git_version = options->git_version};
+                                     .git_version = options->git_version,
+                                     .switches = &options->switches};
 
     if (options->audit_file != NULL) {
         server->audit = fopen(options->audit_file, "a");

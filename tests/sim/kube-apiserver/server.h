@@ -25,12 +25,8 @@ struct options {
     const char *git_version;
     uint64_t seed;
     size_t history;
-    unsigned latency_ms;
+    struct kube_sim_switches switches; /* to begin with */
     unsigned slow_start_ms;
-    unsigned bookmark_ms;
-    size_t split_bytes;
-    size_t gzip_min; /* answers of that size are compressed when the client allows it */
-    bool gzip_watch;
     bool die_with_parent;
 };
 
@@ -48,6 +44,9 @@ struct server {
     uint64_t split_state;       /* of the chunk sizes */
     char url[64];
 };
+
+/* help.c: the text of --help, in parts, the last one NULL */
+extern const char *const help_texts[];
 
 /* options.c: 0, or the exit code + 1 when the program is done (help, wrong usage). */
 int options_read(struct options *options, int argc, char **argv);

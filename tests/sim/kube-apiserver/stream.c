@@ -28,6 +28,11 @@ char *gzip_member(const char *data, size_t data_len, size_t *len)
     return out;
 }
 
+static const struct kube_sim_switches *switches(const struct exchange *exchange)
+{
+    return kube_sim_switches(exchange->server->sim);
+}
+
 /* Gets the next line, or a bookmark when one is due. false: nothing to send now. */
 static bool next_line(struct exchange *exchange, int64_t now_ms)
 {
@@ -35,13 +40,13 @@ static bool next_line(struct exchange *exchange, int64_t now_ms)
     exchange->line = kube_watch_next(exchange->watch, &exchange->line_len);
     if (exchange->line == NULL && now_ms >= exchange->bookmark_ms) {
         exchange->line = kube_watch_bookmark(exchange->watch, &exchange->line_len);
-        exchange->bookmark_ms = now_ms + exchange->server->options->bookmark_ms;
+        exchange->bookmark_ms = now_ms + switches(exchange)->bookmark_ms;
     }
     if (exchange->line == NULL)
         return false;
     free(exchange->packed);
     exchange->packed = NULL;
-    if (exchange->gzip && exchange->server->options->gzip_watch) {
+    if (exchange->gzip_watch) {
         exchange->packed = gzip_member(exchange->line, exchange->line_len, &exchange->line_len);
         exchange->line = exchange->packed;
     }
@@ -51,16 +56,17 @@ static bool next_line(struct exchange *exchange, int64_t now_ms)
 /* With --watch-split-bytes N a chunk has 1 to N bytes. */
 static size_t piece(struct server *server, size_t most)
 {
+    size_t split = kube_sim_switches(server->sim)->split_bytes;
     uint64_t x = server->split_state;
     size_t len;
 
-    if (server->options->split_bytes == 0)
+    if (split == 0)
         return most;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;
     server->split_state = x;
-    len = 1 + (size_t)(x % server->options->split_bytes);
+    len = 1 + (size_t)(x % split);
     return len < most ? len : most;
 }
 
@@ -98,7 +104,7 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *buf, size_t max)
         memcpy(buf + used, exchange->line + exchange->line_at, len);
         exchange->line_at += len;
         used += len;
-        if (exchange->server->options->split_bytes > 0)
+        if (switches(exchange)->split_bytes > 0)
             break;
     }
     return used > 0 ? (ssize_t)used : nothing_now(exchange, now_ms);
@@ -109,10 +115,11 @@ struct MHD_Response *stream_response(struct exchange *exchange)
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, exchange, NULL);
 
-    exchange->bookmark_ms = exchange_now_ms() + exchange->server->options->bookmark_ms;
+    exchange->bookmark_ms = exchange_now_ms() + switches(exchange)->bookmark_ms;
     (void)MHD_add_response_header(response, "Content-Type", "application/json");
     (void)MHD_add_response_header(response, "Cache-Control", "no-cache, private");
-    if (exchange->gzip && exchange->server->options->gzip_watch)
+    exchange->gzip_watch = exchange->gzip && switches(exchange)->gzip_watch;
+    if (exchange->gzip_watch)
         (void)MHD_add_response_header(response, "Content-Encoding", "gzip");
     return response;
 }

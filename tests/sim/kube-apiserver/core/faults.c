@@ -1,33 +1,17 @@
 /* tests/sim/kube-apiserver/core/faults.c -- fault rules: which request they strike and what they do to it.
- * Owns the paths below /_sim/ and the table of actions (kubernetes 11.5). Called around every request.
- *
- * A rule is a JSON object. Where it strikes (absent: everywhere): verb (get, list, watch, create, update,
- * patch, delete, deletecollection, or a method in small letters for paths that are no resource), resource
- * (plural), namespace, name, subresource, user, query (a text that the query string must contain). How often:
- * skip (let that many pass first), count (then strike that often; absent: once, 0: without end), forMs (only
- * so long). What: action, and code, reason, body, retryAfter (seconds), delayMs, lag, afterEvents. The
- * actions:
- * - status: answer with code (500) and reason, or with the text body, and with Retry-After when retryAfter is
- *   given; nothing is done
- * - delay: hold the answer (of a watch: the headers) back for delayMs
- * - reset, hang: instead of doing anything
- * - truncate, stall, drip, badLength: do it and spoil the answer
- * - resetAfter, hangAfter: do it, then lose the answer
- * - stale: reads with resourceVersion=0 see the state of lag revisions ago
- * - tooLarge: 504 Too large resource version
- * - of watches, each after afterEvents events: cutEvent (half an event, then the connection drops), silent,
- *   duplicate (each event twice), short (clean end), expire (ERROR 410), errorEvent (ERROR with code and
- * reason) */
+ * Owns the paths below /_sim/ and the table of actions (kubernetes 11.5). Called around every request. What a
+ * rule may say and what each action does stands in ../help.c. */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/sim/kube-apiserver/core/internal.h"
 
-static const char *const watch_actions[] = {"cutEvent", "silent", "duplicate",
+static const char *const watch_actions[] = {"cutEvent", "silent", "duplicate", "replay",
                                             "short",    "expire", "errorEvent"};
-static const char *const plain_actions[] = {"status",     "delay",     "reset", "hang",
-                                            "truncate",   "stall",     "drip",  "badLength",
-                                            "resetAfter", "hangAfter", "stale", "tooLarge"};
+static const char *const plain_actions[] = {"status",     "delay",     "reset",     "hang",  "truncate",
+                                            "stall",      "drip",      "badLength", "stale", "tooLarge",
+                                            "resetAfter", "hangAfter", "goaway"};
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -63,9 +47,10 @@ static json_int_t take_number(const json_t *rule, const char *key, json_int_t fa
 
 static bool keys_known(const json_t *rule)
 {
-    static const char *const keys[] = {"verb",  "resource", "namespace",   "name",   "subresource", "user",
-                                       "query", "action",   "code",        "reason", "retryAfter",  "delayMs",
-                                       "lag",   "body",     "afterEvents", "skip",   "count",       "forMs"};
+    static const char *const keys[] = {"verb",    "method",      "path", "resource",    "namespace",
+                                       "name",    "query",       "user", "subresource", "action",
+                                       "code",    "reason",      "lag",  "body",        "retryAfter",
+                                       "delayMs", "afterEvents", "skip", "count",       "forMs"};
     json_t *object = (json_t *)(uintptr_t)rule; /* the iterator's signature; nothing is written */
     const char *key;
     json_t *value;
@@ -108,6 +93,8 @@ int kube_sim_add_fault(struct kube_sim *sim, const json_t *rule, int64_t wall_ms
         take_text(rule, "subresource", fault.subresource, sizeof fault.subresource) != 0 ||
         take_text(rule, "user", fault.user, sizeof fault.user) != 0 ||
         take_text(rule, "query", fault.query, sizeof fault.query) != 0 ||
+        take_text(rule, "method", fault.method, sizeof fault.method) != 0 ||
+        take_text(rule, "path", fault.path, sizeof fault.path) != 0 ||
         take_text(rule, "reason", fault.reason, sizeof fault.reason) != 0 ||
         take_text(rule, "body", fault.body, sizeof fault.body) != 0 ||
         take_text(rule, "action", fault.action, sizeof fault.action) != 0)
@@ -144,16 +131,22 @@ static bool agrees(const char *rule, const char *call)
     return *rule == '\0' || strcmp(rule, call) == 0;
 }
 
+static bool strikes(const struct ks_fault *fault, const struct ks_call *call)
+{
+    return agrees(fault->verb, ks_verb_text(call)) && agrees(fault->resource, call->plural) &&
+           agrees(fault->ns, call->ns) && agrees(fault->name, call->name) &&
+           agrees(fault->subresource, call->sub) && agrees(fault->user, call->user) &&
+           agrees(fault->method, call->req->method) && strstr(call->req->query, fault->query) != NULL &&
+           (strncmp(call->req->path, fault->path, strlen(fault->path)) == 0 ||
+            fnmatch(fault->path, call->req->path, FNM_PATHNAME) == 0);
+}
+
 struct ks_fault *ks_fault_match(struct ks_call *call)
 {
     for (size_t i = 0; i < call->sim->n_faults; i++) {
         struct ks_fault *fault = &call->sim->faults[i];
 
-        if (fault->count == 0 || call->now_ms >= fault->until_ms ||
-            !agrees(fault->verb, ks_verb_text(call)) || !agrees(fault->resource, call->plural) ||
-            !agrees(fault->ns, call->ns) || !agrees(fault->name, call->name) ||
-            !agrees(fault->subresource, call->sub) || !agrees(fault->user, call->user) ||
-            strstr(call->req->query, fault->query) == NULL)
+        if (fault->count == 0 || call->now_ms >= fault->until_ms || !strikes(fault, call))
             continue;
         if (one_of(watch_actions, COUNT(watch_actions), fault->action) && call->verb != KS_WATCH)
             continue;
@@ -190,6 +183,8 @@ bool ks_fault_before(struct ks_call *call, const struct ks_fault *fault)
         call->answer->delay_ms = fault->delay_ms;
     } else if (strcmp(fault->action, "stale") == 0) {
         call->lag = fault->lag;
+    } else if (strcmp(fault->action, "goaway") == 0) {
+        ks_answer_header(call->answer, "Connection", "close");
     } else if (strcmp(fault->action, "status") == 0) {
         fail_as_told(call, fault);
         return true;
@@ -277,6 +272,8 @@ void ks_sim_path(struct ks_call *call)
         ks_answer_json(call, 200, json_object());
     } else if (strcmp(what, "faults") == 0) {
         faults_show(call);
+    } else if (strcmp(what, "config") == 0) {
+        ks_config_path(call);
     } else if (strcmp(what, "compact") == 0 && strcmp(method, "POST") == 0) {
         compact(call);
     } else if (strcmp(what, "bookmark") == 0 && strcmp(method, "POST") == 0) {

@@ -111,6 +111,8 @@ struct ks_fault {
     char subresource[KS_SUB_MAX];
     char user[128];
     char query[64];
+    char method[16];
+    char path[256]; /* the beginning of the path, or a glob in which * stays within a segment */
     char action[20];
     char reason[64];
     char body[256];
@@ -146,6 +148,7 @@ struct kube_sim {
     kube_audit_fn *audit;
     void *audit_ctx;
     size_t open_watches;
+    struct kube_sim_switches switches;
 };
 
 struct ks_object *ks_object_ref(struct ks_object *object);
@@ -363,5 +366,9 @@ struct ks_fault *ks_fault_match(struct ks_call *call);
 bool ks_fault_before(struct ks_call *call, const struct ks_fault *fault);
 void ks_fault_after(struct ks_call *call, const struct ks_fault *fault);
 void ks_sim_path(struct ks_call *call);
+
+/* ---- config.c ---- */
+/* Answers /_sim/config. */
+void ks_config_path(struct ks_call *call);
 
 #endif

@@ -35,6 +35,7 @@ struct kube_sim *kube_sim_new(const struct kube_sim_config *config, int64_t wall
         sim->users[i].user = x_strdup(config->users[i].user);
     }
     sim->git_version = x_strdup(config->git_version ? config->git_version : "v1.34.0");
+    sim->switches = config->switches ? *config->switches : kube_sim_defaults;
     sim->audit = config->audit;
     sim->audit_ctx = config->audit_ctx;
     sim->applied = json_object();

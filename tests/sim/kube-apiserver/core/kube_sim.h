@@ -47,6 +47,20 @@ struct kube_audit {
 
 typedef void kube_audit_fn(void *ctx, const struct kube_audit *record);
 
+/* What can be changed while the server runs (/_sim/config, config.c). The core obeys watch_list and
+ * watch_max_ms; the others are carried out by whoever sends the bytes. */
+struct kube_sim_switches {
+    bool watch_list;       /* sendInitialEvents is known; else it is refused as a server without it does */
+    unsigned watch_max_ms; /* every watch ends after that; 0: as the client asks */
+    unsigned bookmark_ms;  /* between two bookmarks of a watch */
+    unsigned latency_ms;   /* every answer is held back for so long */
+    size_t split_bytes;    /* watches are sent in chunks of 1 to so many bytes; 0: as they come */
+    size_t gzip_min;       /* answers of that size are compressed when the client allows it */
+    bool gzip_watch;       /* watches too, each event a gzip member of its own */
+};
+
+extern const struct kube_sim_switches kube_sim_defaults;
+
 struct kube_sim_config {
     uint64_t seed;                     /* of the uids */
     uint64_t first_revision;           /* the counter starts here; 0 means 1 */
@@ -56,6 +70,7 @@ struct kube_sim_config {
     const char *git_version; /* of /version; NULL means v1.34.0 */
     kube_audit_fn *audit;    /* may be NULL */
     void *audit_ctx;
+    const struct kube_sim_switches *switches; /* NULL: the defaults */
 };
 
 /* The configuration is copied, strings too. Never NULL. Holds the namespaces default and kube-system. */
@@ -95,6 +110,9 @@ void kube_watch_close(struct kube_watch *watch, int64_t wall_ms);
 uint64_t kube_sim_news(const struct kube_sim *sim);
 /* Makes every watch that allows bookmarks send one as soon as it has caught up. */
 void kube_sim_bookmark_all(struct kube_sim *sim);
+
+/* As they are now. */
+const struct kube_sim_switches *kube_sim_switches(const struct kube_sim *sim);
 
 /* The newest revision; changes with every stored write. */
 uint64_t kube_sim_revision(const struct kube_sim *sim);

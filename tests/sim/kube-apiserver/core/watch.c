@@ -153,6 +153,12 @@ static const char *broken(struct kube_watch *watch, size_t *len)
         return error_line(watch, watch->fault.code, watch->fault.reason, "injected failure", len);
     if (fault_is(watch, "short"))
         watch->ended = true;
+    if (fault_is(watch, "replay") && !watch->replayed) {
+        uint64_t kept = watch->seq > watch->sim->oldest_seq ? watch->seq - watch->sim->oldest_seq : 0;
+
+        watch->seq -= watch->fault.lag < kept ? watch->fault.lag : kept;
+        watch->replayed = true;
+    }
     return NULL;
 }
 
@@ -190,7 +196,7 @@ const char *kube_watch_bookmark(struct kube_watch *watch, size_t *len)
 {
     *len = 0;
     if (!watch->bookmarks || watch->ended || watch->initial != NULL || watch->end_bookmark || watch->repeat ||
-        watch->fault.action[0] != '\0' || watch->seq < watch->sim->next_seq)
+        fault_is(watch, "silent") || watch->seq < watch->sim->next_seq)
         return NULL;
     return bookmark_line(watch, watch->sim->revision, false, len);
 }

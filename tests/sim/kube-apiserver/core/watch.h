@@ -23,7 +23,8 @@ struct kube_watch {
     bool first_table;
     bool lost; /* begun before the history: the first event is the 410 */
     bool ended;
-    bool repeat; /* the line in text is sent once more (fault "duplicate") */
+    bool replayed; /* the fault "replay" has struck */
+    bool repeat;   /* the line in text is sent once more (fault "duplicate") */
     enum sim_fate fate;
     struct ks_fault fault; /* action "" for none */
     int64_t opened_ms;

@@ -32,6 +32,10 @@ static int check_initial(struct ks_call *call, bool *initial)
     struct ks_causes causes = {0};
 
     *initial = strcmp(asked, "true") == 0;
+    if (*asked && !call->sim->switches.watch_list)
+        ks_cause_add(&causes, "FieldValueForbidden", "sendInitialEvents",
+                     "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate "
+                     "is enabled");
     if (*asked && strcmp(match, "NotOlderThan") != 0)
         ks_cause_add(&causes, "FieldValueForbidden", "resourceVersionMatch",
                      "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
@@ -91,6 +95,9 @@ static void watch_about(struct ks_call *call, struct kube_watch *watch)
         seconds = WATCH_DEFAULT_S;
     watch->opened_ms = call->now_ms;
     watch->deadline_ms = call->now_ms + (int64_t)(seconds < 86400 ? seconds : 86400) * 1000;
+    if (call->sim->switches.watch_max_ms > 0 &&
+        watch->deadline_ms > call->now_ms + call->sim->switches.watch_max_ms)
+        watch->deadline_ms = call->now_ms + call->sim->switches.watch_max_ms;
     watch->bookmarks = strcmp(ks_query_get(&call->query, "allowWatchBookmarks"), "true") == 0;
     watch->form = call->form;
     watch->bookmarks_seen = call->sim->bookmarks_asked;

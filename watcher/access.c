@@ -32,6 +32,9 @@ void access_clear(struct access *access)
     free(access->token_file);
     free(access->cert);
     free(access->username);
+    wipe(&access->proxy_url);
+    wipe(&access->proxy);
+    impersonate_free(&access->impersonate);
     *access = (struct access){0};
 }
 
@@ -98,13 +101,8 @@ static int certificates_in(const char *pem)
     return n;
 }
 
-static bool is_loopback(const char *host)
-{
-    return !strncmp(host, "127.", 4) || !strncmp(host, "localhost", 9) || !strncmp(host, "[::1]", 5);
-}
-
 /* A host alone gets its scheme (kubernetes 1.3); what comes after the path is dropped. */
-static int finish_server(struct access *access, char *error)
+static int finish_server(struct access *access, const struct proxy_environment *proxies, char *error)
 {
     bool tls = access->ca || access->cert || access->insecure;
     char *server = access->server;
@@ -132,11 +130,11 @@ static int finish_server(struct access *access, char *error)
     size_t len = strlen(server);
     while (server[len - 1] == '/')
         server[--len] = '\0';
-    access->loopback = is_loopback(host);
-    return 0;
+    access->proxy = proxy_choose(server, access->proxy_url, proxies, error, ACCESS_ERROR_MAX);
+    return access->proxy ? 0 : -1;
 }
 
-int access_finish(struct access *access, char *error)
+int access_finish(struct access *access, const struct proxy_environment *proxies, char *error)
 {
     const char *wrong = NULL;
 
@@ -159,7 +157,7 @@ int access_finish(struct access *access, char *error)
     if (access->insecure)
         log_warn("the API server's certificate is NOT checked: insecure-skip-tls-verify is set",
                  F_STR("server", access->server));
-    return finish_server(access, error);
+    return finish_server(access, proxies, error);
 }
 
 /* ---- the choice ---- */
@@ -213,5 +211,5 @@ int access_find(struct access *access, const struct access_request *request, cha
                  "no API server is configured: give --kubeconfig or KUBECONFIG, or run in a cluster");
         return -1;
     }
-    return access_finish(access, error);
+    return access_finish(access, &request->proxies, error);
 }

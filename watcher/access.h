@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "watcher/impersonate.h"
+#include "watcher/proxy.h"
+
 #define TOKEN_MAX        (64u * 1024u)
 #define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */
 #define ACCESS_ERROR_MAX 512
@@ -19,14 +22,16 @@ struct access {
     bool insecure;         /* neither chain nor name is checked */
     char *tls_server_name; /* checked and sent instead of the host */
     bool plain;            /* http: no credentials are sent (kubernetes 4) */
-    bool loopback;         /* no proxy */
+    char *proxy_url;       /* the kubeconfig's */
+    char *proxy;           /* the one to use, for libcurl; "": none */
     bool no_compression;
     char *token;      /* the latest good one */
     char *token_file; /* read again every TOKEN_REREAD_MS and after a 401 */
     int64_t token_read_ms;
     char *cert, *key; /* PEM of the client certificate */
     char *username, *password;
-    const char *source; /* for the log: "kubeconfig", "in-cluster" */
+    struct impersonate impersonate; /* sent with the credentials */
+    const char *source;             /* for the log: "kubeconfig", "in-cluster" */
 };
 
 /* Where to look. */
@@ -36,7 +41,8 @@ struct access_request {
     const char *env;                         /* KUBECONFIG, or "" */
     const char *home;                        /* "" without */
     const char *service_host, *service_port; /* KUBERNETES_SERVICE_*, or "" */
-    const char *account_dir;                 /* /var/run/secrets/kubernetes.io/serviceaccount */
+    struct proxy_environment proxies;
+    const char *account_dir; /* /var/run/secrets/kubernetes.io/serviceaccount */
 };
 
 /* Finds and checks (kubernetes 1.1: flag, KUBECONFIG, in-cluster, ~/.kube/config). Returns 0, or -1 with a
@@ -56,7 +62,7 @@ int kubeconfig_load(struct access *access, const char *files, bool explicit_file
 /* in_cluster.c */
 bool in_cluster_possible(const struct access_request *request);
 int in_cluster_load(struct access *access, const struct access_request *request, char *error);
-/* Checks what was found and finishes the server's URL. */
-int access_finish(struct access *access, char *error);
+/* Checks what was found, finishes the server's URL and chooses the proxy. */
+int access_finish(struct access *access, const struct proxy_environment *proxies, char *error);
 
 #endif

@@ -188,11 +188,8 @@ static char *copy_or_null(const char *text)
 
 static int read_cluster(struct access *access, const struct entry *cluster, char *error)
 {
-    if (*entry_text(cluster, "proxy-url")) {
-        snprintf(error, ACCESS_ERROR_MAX, "proxy-url is unsupported by this version");
-        return -1;
-    }
     access->server = copy_or_null(entry_text(cluster, "server"));
+    access->proxy_url = copy_or_null(entry_text(cluster, "proxy-url"));
     access->insecure = yaml_true(entry_node(cluster, "insecure-skip-tls-verify"));
     access->tls_server_name = copy_or_null(entry_text(cluster, "tls-server-name"));
     access->no_compression = yaml_true(entry_node(cluster, "disable-compression"));
@@ -209,11 +206,6 @@ static const char *refused_in(const struct entry *user, const struct access *acc
         return "auth-provider is unsupported by this version";
     if (entry_node(user, "exec") && !own)
         return "exec credential plugins are unsupported by this version";
-    if (!*entry_text(user, "as") &&
-        (*entry_text(user, "as-uid") || entry_node(user, "as-groups") || entry_node(user, "as-user-extra")))
-        return "as-uid, as-groups and as-user-extra need as";
-    if (*entry_text(user, "as"))
-        return "impersonation (as) is unsupported by this version";
     return NULL;
 }
 
@@ -232,6 +224,8 @@ static int read_user(struct access *access, const struct entry *user, char *erro
         snprintf(error, ACCESS_ERROR_MAX, "%s", why);
         return -1;
     }
+    if (impersonate_read(&access->impersonate, &user->source->yaml, user->node, error, ACCESS_ERROR_MAX))
+        return -1;
     if (access->token_file) {
         access->token_read_ms = INT64_MIN / 2;
         if (!access_token(access, clock_now().boot_ms)) {

@@ -40,6 +40,7 @@ static void find_server(struct settings *s)
         .service_host = environment("KUBERNETES_SERVICE_HOST"),
         .service_port = environment("KUBERNETES_SERVICE_PORT"),
         .account_dir = ACCOUNT_DIR,
+        .proxies = proxy_environment(),
     };
     char error[ACCESS_ERROR_MAX] = "";
 
@@ -47,7 +48,10 @@ static void find_server(struct settings *s)
         settings_fail(EXIT_CONFIG, "the configuration file is wrong", error);
     if (access_find(&s->access, &where, error))
         settings_fail(EXIT_CONFIG, "the way to the API server is wrong", error);
-    log_info("using this API server", F_STR("server", s->access.server), F_STR("from", s->access.source));
+    char *proxy = proxy_shown(s->access.proxy);
+    log_info("using this API server", F_STR("server", s->access.server), F_STR("from", s->access.source),
+             F_STR("proxy", *proxy ? proxy : "none"));
+    free(proxy);
 }
 
 /* ---- election and heartbeat (gardener 8.1, 9.1) */

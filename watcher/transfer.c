@@ -158,29 +158,10 @@ static void set_credentials(struct transfer *t, struct access *access)
         curl_easy_setopt(t->easy, CURLOPT_USERNAME, access->username);
         curl_easy_setopt(t->easy, CURLOPT_PASSWORD, access->password ? access->password : "");
     }
-}
+    for (size_t i = 0; i < access->impersonate.count; i++) {
+        struct curl_slist *longer = curl_slist_append(t->fields, access->impersonate.lines[i]);
 
-static void set_blob(CURL *easy, CURLoption option, char *pem)
-{
-    struct curl_blob blob = {.data = pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
-
-    curl_easy_setopt(easy, option, &blob);
-}
-
-static void set_tls(CURL *easy, const struct access *access)
-{
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, access->insecure ? 0L : 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, access->insecure ? 0L : 2L);
-    if (access->ca) {
-        /* The distribution's file and folder would be trusted besides it if they stayed (kubernetes trap 3).
-         */
-        set_blob(easy, CURLOPT_CAINFO_BLOB, access->ca);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-    if (access->cert && !access->plain) {
-        set_blob(easy, CURLOPT_SSLCERT_BLOB, access->cert);
-        set_blob(easy, CURLOPT_SSLKEY_BLOB, access->key);
+        t->fields = longer ? longer : t->fields;
     }
 }
 
@@ -210,9 +191,7 @@ static void set_common(struct transfer *t, const struct access *access)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-    if (access->loopback)
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    set_tls(easy, access);
+    transfer_set_way(easy, access);
 }
 
 /* With tls-server-name the URL holds that name, the connection goes to the real host (kubernetes 1.8). */

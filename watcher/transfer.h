@@ -41,6 +41,8 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
                               const struct watcher_request *request);
 struct transfer *transfer_new_watch(CURL *easy, struct access *access, struct warnings *warnings,
                                     const char *path);
+/* transfer_way.c: TLS and the proxy. */
+void transfer_set_way(CURL *easy, const struct access *access);
 /* Wipes and frees; the reset handle is given back. */
 CURL *transfer_free(struct transfer *transfer);
 /* What came of it. Borrows from the transfer. */

@@ -84,6 +84,18 @@ const yaml_node_t *yaml_get(struct yaml_file *file, const yaml_node_t *node, con
     return NULL;
 }
 
+const char *yaml_key(struct yaml_file *file, const yaml_node_t *node, size_t i, const yaml_node_t **value)
+{
+    if (!node || node->type != YAML_MAPPING_NODE ||
+        i >= (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start))
+        return NULL;
+    const yaml_node_pair_t *pair = &node->data.mapping.pairs.start[i];
+
+    if (value)
+        *value = yaml_document_get_node(&file->document, pair->value);
+    return yaml_text(yaml_document_get_node(&file->document, pair->key));
+}
+
 const yaml_node_t *yaml_item(struct yaml_file *file, const yaml_node_t *node, size_t i)
 {
     if (!node || node->type != YAML_SEQUENCE_NODE ||

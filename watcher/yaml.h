@@ -1,5 +1,6 @@
 /* watcher/yaml.h -- a YAML or JSON file as a tree, and the few questions we ask of it. Owns the document;
- * file limits are named here. Called by kubeconfig.c, config_file.c. */
+ * file limits are named here. Called by kubeconfig.c,
+ * impersonate.c, config_file.c. */
 #ifndef WATCHER_YAML_H
 #define WATCHER_YAML_H
 
@@ -27,6 +28,9 @@ void yaml_close(struct yaml_file *file);
 const yaml_node_t *yaml_root(struct yaml_file *file);
 /* The value of a mapping's key, or NULL; also when node is NULL or no mapping. */
 const yaml_node_t *yaml_get(struct yaml_file *file, const yaml_node_t *node, const char *key);
+/* The i-th key of a mapping, borrowed, and its value if asked for; NULL after the last. A key that is no
+ * scalar is "". */
+const char *yaml_key(struct yaml_file *file, const yaml_node_t *node, size_t i, const yaml_node_t **value);
 /* The i-th item of a sequence, or NULL. */
 const yaml_node_t *yaml_item(struct yaml_file *file, const yaml_node_t *node, size_t i);
 /* The text of a scalar, "" for NULL, for null and for anything else. Borrowed. */

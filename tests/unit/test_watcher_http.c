@@ -172,7 +172,8 @@ static int rig_open(void **state)
         return -1;
     rig->access.server =
         x_asprintf("http://127.0.0.1:%d", MHD_get_daemon_info(rig->server, MHD_DAEMON_INFO_BIND_PORT)->port);
-    rig->access.plain = rig->access.loopback = true;
+    rig->access.plain = true;
+    rig->access.proxy = x_strdup("");
     rig->access.token = x_strdup("secret-token");
     rig->loop = zloop_new();
     zloop_set_nonstop(rig->loop, true);

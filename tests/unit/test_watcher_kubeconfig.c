@@ -179,7 +179,6 @@ static void test_json_is_yaml(void **state)
                        "[::1]:6443\",\"tls-server-name\":\"x\"}}],"
                        "\"users\":[{\"name\":\"u\",\"user\":{\"token\":\"t\"}}]}");
     assert_int_equal(find_flag("json"), 0);
-    assert_true(found.loopback);
     assert_string_equal(found.tls_server_name, "x");
     assert_string_equal(found.token, "t");
 }
@@ -197,7 +196,8 @@ static void test_K_3_refusals(void **state)
         {CLUSTER "    certificate-authority: nowhere.crt\n", "    {}\n", "cannot read"},
         {CLUSTER "    certificate-authority-data: \"!!\"\n", "    {}\n", "base64"},
         {CLUSTER "    certificate-authority-data: aGVsbG8=\n", "    {}\n", "no certificate"},
-        {CLUSTER "    proxy-url: http://proxy\n", "    {}\n", "unsupported"},
+        {CLUSTER "    proxy-url: ftp://proxy\n", "    {}\n", "no http, https or socks5"},
+        {CLUSTER "    proxy-url: \"http://u:pw@\"\n", "    {}\n", "\"http://\" is no http"},
         {"    server: \"\"\n", "    {}\n", "no API server"},
         {"    server: ftp://x\n", "    {}\n", "URL"},
         {"    server: host/path\n", "    {}\n", "scheme"},
@@ -213,7 +213,9 @@ static void test_K_3_refusals(void **state)
         {CLUSTER, "    client-certificate: ca.crt\n    client-key: ca.crt\n    client-key-data: @B64@\n",
          "exclude"},
         {CLUSTER, "    as-groups: [a]\n", "need as"},
-        {CLUSTER, "    as: somebody\n", "unsupported"},
+        {CLUSTER, "    as-uid: a\n", "need as"},
+        {CLUSTER, "    as-user-extra: {a: [b]}\n", "need as"},
+        {CLUSTER, "    as: \"some\\r\\nbody\"\n", "control characters"},
         {CLUSTER, "    exec: {command: x}\n", "unsupported"},
         {CLUSTER, "    exec: {command: x}\n    auth-provider: {name: oidc}\n", "exclude"},
         {CLUSTER, "    auth-provider: {name: oidc}\n", "unsupported"},
@@ -241,6 +243,39 @@ static void test_K_3_refusals(void **state)
         free(text);
         free(user);
     }
+}
+
+/* 11: IPv6 and a path are covered above; a proxy of the file wins over the environment, also for loopback */
+static void test_K_11_proxy_url(void **state)
+{
+    (void)state;
+    write_config("proxy", CLUSTER "    proxy-url: socks5://u:pw@proxy:1080\n", "    {}\n");
+    assert_int_equal(find_flag("proxy"), 0);
+    assert_string_equal(found.proxy, "socks5h://u:pw@proxy:1080");
+    write_config("proxy", "    server: https://[::1]:6443/a/b\n    proxy-url: http://proxy\n", "    {}\n");
+    assert_int_equal(find_flag("proxy"), 0);
+    assert_string_equal(found.proxy, "http://proxy");
+    assert_string_equal(found.server, "https://[::1]:6443/a/b");
+    write_config("proxy", CLUSTER, "    {}\n");
+    assert_int_equal(find_flag("proxy"), 0);
+    assert_string_equal(found.proxy, "");
+}
+
+/* 1.11: each value is a header of its own, names percent-encoded */
+static void test_K_1_impersonation(void **state)
+{
+    static const char *const want[] = {"Impersonate-User: jane",        "Impersonate-Uid: 7",
+                                       "Impersonate-Group: a b",        "Impersonate-Group: c",
+                                       "Impersonate-Extra-x%2Fy%25: 1", "Impersonate-Extra-x%2Fy%25: 2"};
+
+    (void)state;
+    write_config("as", CLUSTER,
+                 "    token: t\n    as: jane\n    as-uid: \"7\"\n    as-groups: [a b, c]\n"
+                 "    as-user-extra: {\"x/y%\": [\"1\", \"2\"]}\n");
+    assert_int_equal(find_flag("as"), 0);
+    assert_int_equal(found.impersonate.count, sizeof want / sizeof *want);
+    for (size_t i = 0; i < found.impersonate.count; i++)
+        assert_string_equal(found.impersonate.lines[i], want[i]);
 }
 
 static void test_missing_names(void **state)
@@ -367,6 +402,8 @@ int main(void)
         cmocka_unit_test(test_K_1_K_2_several_files),
         cmocka_unit_test(test_json_is_yaml),
         cmocka_unit_test(test_K_3_refusals),
+        cmocka_unit_test(test_K_11_proxy_url),
+        cmocka_unit_test(test_K_1_impersonation),
         cmocka_unit_test(test_missing_names),
         cmocka_unit_test(test_K_4_schemes),
         cmocka_unit_test(test_a_token_makes_exec_needless),

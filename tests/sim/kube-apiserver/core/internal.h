@@ -15,6 +15,9 @@
 #define KS_SHORT_MAX  4u
 #define KS_KEY_MAX    (3u * KS_NAME_MAX)
 #define KS_SELECT_MAX 12u
+#define KS_RULES_SKIPPED                                                                                     \
+    "Invalid value: null: some validation rules were not checked because the object was invalid; correct "   \
+    "the existing errors to complete validation"
 
 /* ---- text.c ---- */
 struct ks_text {
@@ -252,6 +255,8 @@ void ks_answer_object(struct ks_call *call, int code, const struct ks_object *ob
 void ks_answer_header(struct sim_answer *answer, const char *name, const char *value);
 void ks_fail(struct ks_call *call, int code, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The generic ones, of which the real server says nothing more: empty details. */
+void ks_fail_bare(struct ks_call *call, int code, const char *reason, const char *message);
 void ks_fail_not_found(struct ks_call *call);
 void ks_fail_conflict(struct ks_call *call, const char *why);
 void ks_fail_too_large(struct ks_call *call, uint64_t asked);
@@ -263,6 +268,8 @@ void ks_fail_invalid_kind(struct ks_call *call, const char *group, const char *k
 /* The body's types do not fit: 400, or for a patch 422 (as the real server has it). */
 void ks_fail_decode(struct ks_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 json_t *ks_status(int code, const char *reason, const char *message);
+json_t *ks_status_too_large(const struct kube_sim *sim, uint64_t asked);
+json_t *ks_details(const char *group, const char *name, const char *kind);
 
 /* ---- selector.c ---- */
 struct ks_requirement {
@@ -291,8 +298,12 @@ int ks_list_revision(struct ks_call *call, uint64_t *revision, bool *set);
 /* "ns/" or "" */
 void ks_prefix(const struct ks_call *call, char out[KS_KEY_MAX]);
 
-/* Refuses option values that do not exist (dryRun, fieldValidation). -1 and a 422 then. */
+/* ---- params.c ---- */
+/* Refuses option values that do not exist (dryRun, fieldValidation, ...). -1 and a 422 then. */
 int ks_check_options(struct ks_call *call);
+/* DeleteOptions of the body, an empty object when there is none; takes over its dryRun. NULL and an answer
+ * when it is wrong. */
+json_t *ks_delete_options(struct ks_call *call);
 
 /* ---- table.c ---- */
 void ks_accept(struct ks_call *call);

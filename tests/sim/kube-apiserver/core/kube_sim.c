@@ -77,13 +77,15 @@ static void act(struct ks_call *call)
     if (call->form == KS_NONE) {
         ks_fail(call, 406, "NotAcceptable",
                 "only the following media types are accepted: application/json, "
-                "application/json;as=Table;v=v1;g=meta.k8s.io");
+                "application/yaml, application/vnd.kubernetes.protobuf");
         return;
     }
     switch (call->verb) {
     case KS_GET:
-        if (*call->sub && (strcmp(call->sub, "status") != 0 || !call->res->status))
-            ks_fail(call, 404, "NotFound", "the server could not find the requested resource");
+        if (*call->sub && call->res->custom && strcmp(call->sub, "status") != 0)
+            ks_fail_not_found(call);
+        else if (*call->sub && (strcmp(call->sub, "status") != 0 || !call->res->status))
+            ks_fail_bare(call, 404, "NotFound", "the server could not find the requested resource");
         else
             ks_get(call);
         break;
@@ -94,8 +96,8 @@ static void act(struct ks_call *call)
     case KS_DELETE: ks_delete(call); break;
     case KS_DELETE_ALL: ks_delete_all(call); break;
     default:
-        ks_fail(call, 405, "MethodNotAllowed",
-                "the server does not allow this method on the requested resource");
+        ks_fail_bare(call, 405, "MethodNotAllowed",
+                     "the server does not allow this method on the requested resource");
         break;
     }
 }

@@ -16,11 +16,11 @@ static uint64_t lagging(const struct ks_call *call)
 
 static int fail_revision(struct ks_call *call, const char *text)
 {
-    bool watch = call->verb == KS_WATCH;
+    bool list = call->verb == KS_LIST;
 
-    ks_fail(call, watch ? 500 : 400, watch ? "" : "BadRequest",
+    ks_fail(call, list ? 400 : 500, list ? "BadRequest" : "",
             "%sresourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
-            watch ? "" : "invalid resource version: ", text, text);
+            list ? "invalid resource version: " : "", text, text);
     return -1;
 }
 
@@ -65,6 +65,49 @@ static int fail_query(struct ks_call *call, const char *field, const char *reaso
     return -1;
 }
 
+/* 0, or -1 and a 422; kubernetes 2.2. */
+static int check_match(struct ks_call *call, const char *match, bool set, uint64_t revision, bool more)
+{
+    static const char field[] = "resourceVersionMatch";
+    struct ks_causes causes = {0};
+
+    if (*match == '\0')
+        return 0;
+    if (!set)
+        ks_cause_add(&causes, "FieldValueForbidden", field,
+                     "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+    if (more)
+        ks_cause_add(&causes, "FieldValueForbidden", field,
+                     "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+    if (strcmp(match, "NotOlderThan") != 0 && strcmp(match, "Exact") != 0)
+        ks_cause_add(&causes, "FieldValueNotSupported", field,
+                     "Unsupported value: \"%s\": supported values: \"Exact\", \"NotOlderThan\", \"\"", match);
+    if (strcmp(match, "Exact") == 0 && set && revision == 0)
+        ks_cause_add(&causes, "FieldValueForbidden", field,
+                     "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+    if (causes.n == 0)
+        return 0;
+    ks_fail_invalid_kind(call, "meta.k8s.io", "ListOptions", "", &causes);
+    return -1;
+}
+
+/* Numbers in the query. 0, or -1 and a 400. */
+static int check_numbers(struct ks_call *call)
+{
+    static const char *const names[] = {"limit", "timeoutSeconds"};
+    uint64_t value;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = ks_query_get(&call->query, names[i]);
+
+        if (*text == '\0' || ks_number(text, &value) == 0)
+            continue;
+        ks_fail(call, 400, "BadRequest", "strconv.ParseInt: parsing \"%s\": invalid syntax", text);
+        return -1;
+    }
+    return 0;
+}
+
 int ks_list_revision(struct ks_call *call, uint64_t *revision, bool *set)
 {
     const char *text = ks_query_get(&call->query, "resourceVersion");
@@ -73,25 +116,11 @@ int ks_list_revision(struct ks_call *call, uint64_t *revision, bool *set)
 
     *revision = 0;
     *set = *text != '\0';
+    if (check_numbers(call) != 0)
+        return -1;
     if (*set && ks_number(text, revision) != 0)
         return fail_revision(call, text);
-    if (*match == '\0')
-        return 0;
-    if (strcmp(match, "NotOlderThan") != 0 && strcmp(match, "Exact") != 0)
-        return fail_query(call, "resourceVersionMatch", "FieldValueNotSupported",
-                          "Unsupported value: supported values: \"Exact\", \"NotOlderThan\", \"\"");
-    if (call->verb == KS_WATCH)
-        return 0;
-    if (more)
-        return fail_query(call, "resourceVersionMatch", "FieldValueForbidden",
-                          "Forbidden: resourceVersionMatch is forbidden when continue is provided");
-    if (!*set)
-        return fail_query(call, "resourceVersionMatch", "FieldValueForbidden",
-                          "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
-    if (strcmp(match, "Exact") == 0 && *revision == 0)
-        return fail_query(call, "resourceVersionMatch", "FieldValueForbidden",
-                          "Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
-    return 0;
+    return call->verb == KS_WATCH ? 0 : check_match(call, match, *set, *revision, more);
 }
 
 /* ---- pages ---- */
@@ -182,8 +211,7 @@ static int page_open(struct ks_call *call, struct page *page)
     if (*ks_query_get(&call->query, "sendInitialEvents") != '\0')
         return fail_query(call, "sendInitialEvents", "FieldValueForbidden",
                           "Forbidden: sendInitialEvents is forbidden for list");
-    if (*limit && ks_number(limit, &page->limit) != 0)
-        return fail_query(call, "limit", "FieldValueInvalid", "Invalid value: must be a number");
+    (void)ks_number(limit, &page->limit); /* checked above; 0 when absent */
     if (*ks_query_get(&call->query, "continue"))
         return page_of_token(call, page, set, asked);
     page->revision = call->sim->revision;
@@ -278,7 +306,7 @@ void ks_list(struct ks_call *call)
         out = x_calloc(page.n + 1, sizeof *out);
         n = page_cut(call, &page, &selector, out, cont, sizeof cont, &left);
         ks_text_fmt(&meta, "\"resourceVersion\":\"%llu\"", (unsigned long long)page.revision);
-        if (*cont)
+        if (*cont || (call->res->custom && call->form == KS_JSON)) /* unstructured lists show it empty, too */
             ks_text_fmt(&meta, ",\"continue\":\"%s\"", cont);
         if (*cont && selector.n_labels + selector.n_fields == 0)
             ks_text_fmt(&meta, ",\"remainingItemCount\":%zu", left);

@@ -113,21 +113,6 @@ void ks_after_write(struct kube_sim *sim, struct ks_resource *res, struct ks_obj
         ks_delete_object(sim, namespaces, ns, now_ms);
 }
 
-/* DeleteOptions of the body. NULL and a 400 when it is no JSON object; an empty object when there is none. */
-static json_t *options_of(struct ks_call *call)
-{
-    json_t *options;
-
-    if (call->req->body_len == 0)
-        return json_object();
-    options = json_loadb(call->req->body, call->req->body_len, 0, NULL);
-    if (json_is_object(options))
-        return options;
-    json_decref(options);
-    ks_fail(call, 400, "BadRequest", "couldn't decode the DeleteOptions");
-    return NULL;
-}
-
 /* 0, or -1 and a 409 (kubernetes 4.7). The real server tells the kind here, not the plural. */
 static int preconditions(struct ks_call *call, const json_t *options, const struct ks_object *object)
 {
@@ -135,6 +120,8 @@ static int preconditions(struct ks_call *call, const json_t *options, const stru
     const char *revision = ks_str(options, "preconditions.resourceVersion");
     const char *has_uid = ks_str(object->json, "metadata.uid");
     const char *has_revision = ks_str(object->json, "metadata.resourceVersion");
+    json_t *status;
+    char *message;
     char *why;
 
     if (*uid && strcmp(uid, has_uid) != 0)
@@ -148,8 +135,12 @@ static int preconditions(struct ks_call *call, const json_t *options, const stru
                          revision, has_revision);
     else
         return 0;
-    ks_fail(call, 409, "Conflict", "Operation cannot be fulfilled on %s%s%s \"%s\": %s", call->res->kind,
-            *call->res->group ? "." : "", call->res->group, call->name, why);
+    message = x_asprintf("Operation cannot be fulfilled on %s%s%s \"%s\": %s", call->res->kind,
+                         *call->res->group ? "." : "", call->res->group, call->name, why);
+    status = ks_status(409, "Conflict", message);
+    (void)json_object_set_new(status, "details", ks_details(call->res->group, call->name, call->res->kind));
+    ks_answer_json(call, 409, status);
+    free(message);
     free(why);
     return -1;
 }
@@ -170,7 +161,7 @@ void ks_delete(struct ks_call *call)
     char key[KS_KEY_MAX];
     struct ks_object *object;
     struct ks_object *after;
-    json_t *options = ks_check_options(call) == 0 ? options_of(call) : NULL;
+    json_t *options = ks_check_options(call) == 0 ? ks_delete_options(call) : NULL;
 
     if (options == NULL)
         return;
@@ -179,10 +170,12 @@ void ks_delete(struct ks_call *call)
     if (object == NULL) {
         ks_fail_not_found(call);
     } else if (preconditions(call, options, object) == 0) {
-        if (!call->dry_run && json_array_size(json_object_get(options, "dryRun")) == 0)
+        if (!call->dry_run)
             ks_delete_object(call->sim, call->res, object, call->now_ms);
         after = ks_find(call->res, key, NULL);
-        if (after != NULL)
+        if (call->dry_run && json_array_size(ks_at(object->json, "metadata.finalizers")) == 0)
+            answer_gone(call, object);
+        else if (after != NULL)
             ks_answer_object(call, 200, after);
         else
             answer_gone(call, object);
@@ -201,7 +194,7 @@ void ks_delete_all(struct ks_call *call)
 
     if (ks_selector_parse(call, &selector) != 0)
         return;
-    options = options_of(call);
+    options = ks_delete_options(call);
     if (options != NULL) {
         ks_prefix(call, prefix);
         list = ks_snapshot(call->sim, call->res, prefix, call->sim->revision, &n);

@@ -320,8 +320,6 @@ json_t *ks_schema_apply(const struct ks_call *call, const json_t *old, json_t *p
     made = object_node(&walk, call->res->schema, old, proposed, &root);
     json_decref(proposed);
     if (walk.structural && call->res->rules)
-        ks_cause_add(causes, "FieldValueInvalid", "<nil>",
-                     "Invalid value: null: some validation rules were not checked because the object was "
-                     "invalid; correct the existing errors to complete validation");
+        ks_cause_add(causes, "FieldValueInvalid", "<nil>", KS_RULES_SKIPPED);
     return made;
 }

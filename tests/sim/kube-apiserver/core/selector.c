@@ -70,8 +70,8 @@ static const char *read_operator(const char *at, struct ks_requirement *req)
     req->op = *at == '=' ? '=' : '!';
     at += at[1] == '=' ? 2 : 1;
     at = skip_blank(at);
-    value_add(req, at, strcspn(at, " ,"));
-    return at + strcspn(at, " ,");
+    value_add(req, at, word_len(at));
+    return at + word_len(at); /* what is no end of a requirement is refused by who called */
 }
 
 /* 0, or -1 when text is no selector. */
@@ -131,7 +131,7 @@ int ks_selector_parse(struct ks_call *call, struct ks_selector *selector)
         return -1;
     }
     if (parse_list(fields, selector->fields, &selector->n_fields, true) != 0) {
-        ks_fail(call, 400, "BadRequest", "invalid field selector: %s", fields);
+        ks_fail(call, 400, "BadRequest", "invalid selector: '%s'; can't understand '%s'", fields, fields);
         ks_selector_free(selector);
         return -1;
     }

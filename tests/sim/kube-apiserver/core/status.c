@@ -104,7 +104,7 @@ json_t *ks_status(int code, const char *reason, const char *message)
     return status;
 }
 
-static json_t *details(const char *group, const char *name, const char *kind)
+json_t *ks_details(const char *group, const char *name, const char *kind)
 {
     json_t *made = json_object();
 
@@ -130,8 +130,16 @@ void ks_fail(struct ks_call *call, int code, const char *reason, const char *for
     /* others are made before the real server knows the resource */
     if (call->res && (code == 404 || code == 409))
         (void)json_object_set_new(status, "details",
-                                  details(call->res->group, call->name, call->res->plural));
+                                  ks_details(call->res->group, call->name, call->res->plural));
     free(message);
+    ks_answer_json(call, code, status);
+}
+
+void ks_fail_bare(struct ks_call *call, int code, const char *reason, const char *message)
+{
+    json_t *status = ks_status(code, reason, message);
+
+    (void)json_object_set_new(status, "details", json_object());
     ks_answer_json(call, code, status);
 }
 
@@ -155,20 +163,25 @@ void ks_fail_conflict(struct ks_call *call, const char *why)
             ks_qualified(call->res, buf, sizeof buf), call->name, why);
 }
 
-void ks_fail_too_large(struct ks_call *call, uint64_t asked)
+json_t *ks_status_too_large(const struct kube_sim *sim, uint64_t asked)
 {
     char *message = x_asprintf("Too large resource version: %llu, current: %llu", (unsigned long long)asked,
-                               (unsigned long long)call->sim->revision);
+                               (unsigned long long)sim->revision);
     char *whole = x_asprintf("Timeout: %s", message);
     json_t *status = ks_status(504, "Timeout", whole);
 
     (void)json_object_set_new(status, "details",
                               json_pack("{s:[{s:s,s:s}],s:i}", "causes", "reason", "ResourceVersionTooLarge",
                                         "message", "Too large resource version", "retryAfterSeconds", 1));
-    ks_answer_json(call, 504, status);
-    ks_answer_header(call->answer, "Retry-After", "1");
     free(message);
     free(whole);
+    return status;
+}
+
+void ks_fail_too_large(struct ks_call *call, uint64_t asked)
+{
+    ks_answer_json(call, 504, ks_status_too_large(call->sim, asked));
+    ks_answer_header(call->answer, "Retry-After", "1");
 }
 
 void ks_fail_invalid(struct ks_call *call, const char *name, struct ks_causes *causes)
@@ -176,30 +189,42 @@ void ks_fail_invalid(struct ks_call *call, const char *name, struct ks_causes *c
     ks_fail_invalid_kind(call, call->res->group, call->res->kind, name, causes);
 }
 
+static bool told_before(const struct ks_causes *causes, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(causes->list[i].field, causes->list[at].field) == 0 &&
+            strcmp(causes->list[i].message, causes->list[at].message) == 0)
+            return true;
+    return false;
+}
+
 void ks_fail_invalid_kind(struct ks_call *call, const char *group, const char *kind, const char *name,
                           struct ks_causes *causes)
 {
     struct ks_text message = {0};
+    struct ks_text told = {0};
+    size_t n_told = 0;
     json_t *list = json_array();
-    json_t *about = details(group, name, kind);
+    json_t *about = ks_details(group, name, kind);
     json_t *status;
 
-    ks_text_fmt(&message, "%s%s%s \"%s\" is invalid: %s", kind, *group ? "." : "", group, name,
-                causes->n > 1 ? "[" : "");
     for (size_t i = 0; i < causes->n; i++) {
         const struct ks_cause *cause = &causes->list[i];
 
-        ks_text_fmt(&message, "%s%s: %s", i ? ", " : "", cause->field, cause->message);
+        /* the same cause twice stands twice in the list and once in the text */
+        if (!told_before(causes, i))
+            ks_text_fmt(&told, "%s%s: %s", n_told++ ? ", " : "", cause->field, cause->message);
         (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "reason", cause->reason, "message",
                                                     cause->message, "field", cause->field));
     }
-    if (causes->n > 1)
-        ks_text_str(&message, "]");
+    ks_text_fmt(&message, "%s%s%s \"%s\" is invalid: %s%s%s", kind, *group ? "." : "", group, name,
+                n_told > 1 ? "[" : "", told.data, n_told > 1 ? "]" : "");
     (void)json_object_set_new(about, "causes", list);
     status = ks_status(422, "Invalid", message.data);
     (void)json_object_set_new(status, "details", about);
     ks_answer_json(call, 422, status);
     free(message.data);
+    free(told.data);
     ks_causes_free(causes);
 }
 

@@ -155,17 +155,17 @@ static void definitions(struct ks_text *text, const struct ks_resource *res)
     size_t i;
     json_t *column;
 
+    ks_text_add(text, "[", 1);
     definition(text, "Name", "string", "", 0);
-    if (json_array_size(res->columns) == 0) {
-        for (i = 0; i < n; i++)
-            definition(text, list[i].name, list[i].type, "", 0);
-        return;
-    }
+    for (i = 0; json_array_size(res->columns) == 0 && i < n; i++)
+        /* built-in kinds make a text of their dates, but those without columns of their own are as CRDs */
+        definition(text, list[i].name, list != age_only ? "string" : list[i].type, "", 0);
     json_array_foreach(res->columns, i, column)
     {
         definition(text, ks_str(column, "name"), ks_str(column, "type"), ks_str(column, "description"),
                    (long long)json_integer_value(json_object_get(column, "priority")));
     }
+    ks_text_add(text, "]", 1);
 }
 
 static void row(struct ks_text *text, const struct ks_resource *res, const struct ks_object *object,
@@ -206,10 +206,12 @@ void ks_table(struct ks_text *text, const struct ks_resource *res, struct ks_obj
     ks_text_fmt(text, "\"resourceVersion\":\"%s\"", revision);
     if (*cont)
         ks_text_fmt(text, ",\"continue\":\"%s\"", cont);
-    ks_text_str(text, "},\"columnDefinitions\":[");
+    ks_text_str(text, "},\"columnDefinitions\":");
     if (with_columns)
         definitions(text, res);
-    ks_text_str(text, "],\"rows\":[");
+    else
+        ks_text_str(text, "null");
+    ks_text_str(text, ",\"rows\":[");
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             ks_text_add(text, ",", 1);

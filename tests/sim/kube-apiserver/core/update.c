@@ -83,6 +83,23 @@ static int check_meta_types(struct ks_call *call, const json_t *meta)
     return -1;
 }
 
+/* The real server checks the metadata of custom resources twice and tells each cause as often. */
+static void add_causes(const struct ks_resource *res, struct ks_causes *causes, const char *reason,
+                       const char *field, const char *message)
+{
+    for (int i = 0; i < (res->custom ? 2 : 1); i++)
+        ks_cause_add(causes, reason, field, "%s", message);
+}
+
+static void immutable(const struct ks_resource *res, struct ks_causes *causes, const char *field,
+                      const char *value)
+{
+    char *message = x_asprintf("Invalid value: \"%s\": field is immutable", value);
+
+    add_causes(res, causes, "FieldValueInvalid", field, message);
+    free(message);
+}
+
 /* Name, namespace, uid and the optimistic lock. 0, or -1 and an answer. */
 static int check_identity(struct ks_call *call, const json_t *old, const json_t *wanted)
 {
@@ -91,6 +108,7 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
     const char *uid = ks_str(wanted, "uid");
     const char *revision = ks_str(wanted, "resourceVersion");
     const char *deleted = ks_str(wanted, "deletionTimestamp");
+    uint64_t number;
     struct ks_causes causes = {0};
 
     if (!json_is_object(wanted)) {
@@ -108,17 +126,18 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
         return -1;
     }
     if (*uid && strcmp(uid, ks_str(old, "uid")) != 0 && call->verb == KS_UPDATE) {
-        char why[160];
+        char *why = x_asprintf("StorageError: invalid object, Code: 4, Key: /registry/%s%s%s/%s%s%s, "
+                               "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+                               "precondition: %s, UID in object meta: %s",
+                               call->res->group, *call->res->group ? "/" : "", call->res->plural, call->ns,
+                               *call->ns ? "/" : "", call->name, uid, ks_str(old, "uid"));
 
-        (void)snprintf(why, sizeof why,
-                       "Precondition failed: UID in precondition: %.40s, UID in object meta: %.40s", uid,
-                       ks_str(old, "uid"));
         ks_fail_conflict(call, why);
+        free(why);
         return -1;
     }
     if (*uid && strcmp(uid, ks_str(old, "uid")) != 0)
-        ks_cause_add(&causes, "FieldValueInvalid", "metadata.uid",
-                     "Invalid value: \"%s\": field is immutable", uid);
+        immutable(call->res, &causes, "metadata.uid", uid);
     else if (*revision == '\0' && call->verb == KS_UPDATE && !call->res->unconditional)
         ks_cause_add(&causes, "FieldValueInvalid", "metadata.resourceVersion",
                      "Invalid value: 0: must be specified for an update");
@@ -127,10 +146,13 @@ static int check_identity(struct ks_call *call, const json_t *old, const json_t 
         return -1;
     }
     if (*deleted && strcmp(deleted, ks_str(old, "deletionTimestamp")) != 0)
-        ks_cause_add(&causes, "FieldValueInvalid", "metadata.deletionTimestamp",
-                     "Invalid value: \"%s\": field is immutable", deleted);
+        immutable(call->res, &causes, "metadata.deletionTimestamp", deleted);
     if (causes.n > 0) {
         ks_fail_invalid(call, call->name, &causes);
+        return -1;
+    }
+    if (*revision && ks_number(revision, &number) != 0) {
+        ks_fail(call, 500, "", "strconv.ParseUint: parsing \"%s\": invalid syntax", revision);
         return -1;
     }
     if (*revision && strcmp(revision, ks_str(old, "resourceVersion")) != 0) {
@@ -150,10 +172,12 @@ static bool in_array(const json_t *array, const json_t *value)
     return false;
 }
 
-static void check_finalizers(const json_t *old, const json_t *meta, struct ks_causes *causes)
+static void check_finalizers(const struct ks_resource *res, const json_t *old, const json_t *meta,
+                             struct ks_causes *causes)
 {
     size_t i;
     json_t *one;
+    char *message;
 
     if (json_object_get(old, "deletionTimestamp") == NULL)
         return;
@@ -161,10 +185,12 @@ static void check_finalizers(const json_t *old, const json_t *meta, struct ks_ca
     {
         if (in_array(json_object_get(old, "finalizers"), one))
             continue;
-        ks_cause_add(causes, "FieldValueForbidden", "metadata.finalizers",
-                     "Forbidden: no new finalizers can be added if the object is being deleted, found new "
-                     "finalizers []string{\"%s\"}",
-                     json_is_string(one) ? json_string_value(one) : "");
+        message =
+            x_asprintf("Forbidden: no new finalizers can be added if the object is being deleted, found "
+                       "new finalizers []string{\"%s\"}",
+                       json_is_string(one) ? json_string_value(one) : "");
+        add_causes(res, causes, "FieldValueForbidden", "metadata.finalizers", message);
+        free(message);
         return;
     }
 }
@@ -178,6 +204,10 @@ static int report_dropped(struct ks_call *call, const struct ks_text *dropped)
 
     if (dropped->len == 0 || strcmp(mode, "Ignore") == 0)
         return 0;
+    if (strcmp(mode, "Strict") == 0 && call->verb == KS_PATCH) {
+        ks_fail_decode(call, "strict decoding error: unknown field \"%.*s\"", (int)len, dropped->data);
+        return -1;
+    }
     if (strcmp(mode, "Strict") == 0) {
         ks_fail(
             call, 400, "BadRequest",
@@ -208,8 +238,10 @@ json_t *ks_check_object(struct ks_call *call, struct ks_object *before, json_t *
         meta = json_object_get(object, "metadata");
         if (before == NULL || meta != json_object_get(old, "metadata"))
             ks_validate_meta(meta, &causes);
+        if (*ks_str(meta, "name") == '\0' && call->res->rules)
+            ks_cause_add(&causes, "FieldValueInvalid", "<nil>", KS_RULES_SKIPPED);
         if (before != NULL)
-            check_finalizers(json_object_get(old, "metadata"), meta, &causes);
+            check_finalizers(call->res, json_object_get(old, "metadata"), meta, &causes);
         if (report_dropped(call, &dropped) == 0)
             made = ks_validate_builtin(call, old, object, &causes);
     }
@@ -280,15 +312,19 @@ void ks_commit(struct ks_call *call, int code, json_t *object)
     ks_object_unref(stored);
 }
 
-/* The last finalizer of a deleted object is gone: so is the object (kubernetes 4.4). */
+/* The last finalizer of a deleted object is gone: so is the object (kubernetes 4.4). The answer is what the
+ * request made of it, the event what was stored before, with the finalizer, as the real server has it. */
 static void finish_deletion(struct ks_call *call, json_t *object)
 {
     char key[KS_KEY_MAX];
     struct ks_object *gone;
+    struct ks_text text = {0};
 
     ks_key(key, call->ns, call->name);
-    gone = ks_object_ref(ks_store_remove(call->sim, call->res, key, object));
-    ks_answer_object(call, 200, gone);
+    ks_text_json(&text, object);
+    ks_answer_text(call, 200, "application/json", text.data, text.len);
+    json_decref(object);
+    gone = ks_object_ref(ks_store_remove(call->sim, call->res, key, NULL));
     ks_after_write(call->sim, call->res, gone, true, call->now_ms);
     ks_object_unref(gone);
 }

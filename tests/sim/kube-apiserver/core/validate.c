@@ -90,7 +90,10 @@ void ks_validate_meta(const json_t *meta, struct ks_causes *causes)
     size_t i;
     json_t *one;
 
-    if (!ks_name_valid(name))
+    if (*name == '\0')
+        ks_cause_add(causes, "FieldValueRequired", "metadata.name",
+                     "Required value: name or generateName is required");
+    else if (!ks_name_valid(name))
         ks_cause_add(causes, "FieldValueInvalid", "metadata.name", "Invalid value: \"%s\": %s", name,
                      DNS_RULE);
     check_map(meta, "labels", true, causes);

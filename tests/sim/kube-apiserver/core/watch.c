@@ -46,6 +46,19 @@ static const char *object_line(struct kube_watch *watch, const char *type, struc
     return line_end(watch, len);
 }
 
+/* What Go writes of an empty object of the kind, because omitempty leaves no struct out. */
+static const char *empty_members(const struct ks_resource *res)
+{
+    if (strcmp(res->kind, "Lease") == 0 && !res->custom)
+        return ",\"spec\":{}";
+    if (strcmp(res->kind, "Namespace") == 0 && !res->custom)
+        return ",\"spec\":{},\"status\":{}";
+    if (strcmp(res->kind, "Event") == 0 && !res->custom)
+        return ",\"involvedObject\":{},\"source\":{},\"firstTimestamp\":null,\"lastTimestamp\":null,"
+               "\"eventTime\":null,\"reportingComponent\":\"\",\"reportingInstance\":\"\"";
+    return "";
+}
+
 static const char *bookmark_line(struct kube_watch *watch, uint64_t revision, bool initial_end, size_t *len)
 {
     char buf[KS_NAME_MAX + 64];
@@ -58,25 +71,29 @@ static const char *bookmark_line(struct kube_watch *watch, uint64_t revision, bo
     else
         ks_text_fmt(&watch->text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", watch->res->kind,
                     ks_api_version(watch->res, buf, sizeof buf));
-    ks_text_fmt(&watch->text, "\"metadata\":{\"resourceVersion\":\"%llu\"%s%s}", (unsigned long long)revision,
-                watch->res->custom ? "" : ",\"creationTimestamp\":null",
+    ks_text_fmt(&watch->text, "\"metadata\":{\"resourceVersion\":\"%llu\"%s}", (unsigned long long)revision,
                 initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
     if (watch->form == KS_TABLE)
-        ks_text_str(&watch->text, ",\"columnDefinitions\":[],\"rows\":[]");
+        ks_text_str(&watch->text, ",\"columnDefinitions\":null,\"rows\":null");
+    else
+        ks_text_str(&watch->text, empty_members(watch->res));
     ks_text_add(&watch->text, "}", 1);
+    return line_end(watch, len);
+}
+
+static const char *status_line(struct kube_watch *watch, json_t *status, size_t *len)
+{
+    line_begin(watch, "ERROR");
+    ks_text_json(&watch->text, status);
+    json_decref(status);
+    watch->ended = true;
     return line_end(watch, len);
 }
 
 static const char *error_line(struct kube_watch *watch, int code, const char *reason, const char *message,
                               size_t *len)
 {
-    json_t *status = ks_status(code, reason, message);
-
-    line_begin(watch, "ERROR");
-    ks_text_json(&watch->text, status);
-    json_decref(status);
-    watch->ended = true;
-    return line_end(watch, len);
+    return status_line(watch, ks_status(code, reason, message), len);
 }
 
 static const char *too_old(struct kube_watch *watch, size_t *len)
@@ -129,6 +146,8 @@ static const char *live_event(struct kube_watch *watch, size_t *len)
 
 static const char *initial_event(struct kube_watch *watch, size_t *len)
 {
+    if (watch->too_early > 0)
+        return status_line(watch, ks_status_too_large(watch->sim, watch->too_early), len);
     if (watch->at_initial < watch->n_initial)
         return object_line(watch, "ADDED", watch->initial[watch->at_initial++], len);
     if (watch->initial != NULL) {

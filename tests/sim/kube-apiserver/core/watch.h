@@ -18,6 +18,8 @@ struct kube_watch {
     size_t n_initial;
     size_t at_initial;
     uint64_t initial_revision;
+    uint64_t
+        too_early; /* the revision that initial events were asked for and that is not there yet; 0: none */
     bool end_bookmark; /* sendInitialEvents: tell where the initial events end */
     bool bookmarks;
     bool first_table;

@@ -39,6 +39,9 @@ static int check_initial(struct ks_call *call, bool *initial)
     if (*asked && strcmp(match, "NotOlderThan") != 0)
         ks_cause_add(&causes, "FieldValueForbidden", "resourceVersionMatch",
                      "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    if (*asked && *match && strcmp(match, "NotOlderThan") != 0)
+        ks_cause_add(&causes, "FieldValueNotSupported", "resourceVersionMatch",
+                     "Unsupported value: \"%s\": supported values: \"NotOlderThan\"", match);
     if (!*asked && *match)
         ks_cause_add(
             &causes, "FieldValueForbidden", "resourceVersionMatch",
@@ -59,8 +62,9 @@ static int watch_start(struct ks_call *call, struct kube_watch *watch)
     if (ks_list_revision(call, &asked, &set) != 0 || check_initial(call, &initial) != 0)
         return -1;
     if (initial && asked > call->sim->revision) {
-        ks_fail_too_large(call, asked);
-        return -1;
+        /* an event in the stream, not an answer of its own: the headers of a watch are sent first */
+        watch->too_early = asked;
+        return 0;
     }
     watch->initial_revision = asked;
     watch->seq = asked == 0 || initial ? call->sim->next_seq : seq_after(call->sim, asked);

@@ -177,6 +177,7 @@ static int check_create(struct ks_call *call, const json_t *body)
     const char *ns = ks_str(body, "metadata.namespace");
     char buf[KS_NAME_MAX + 64];
     char key[KS_KEY_MAX];
+    const struct ks_object *there;
 
     if (*call->name == '\0')
         (void)snprintf(call->name, sizeof call->name, "%.253s", name);
@@ -194,8 +195,10 @@ static int check_create(struct ks_call *call, const json_t *body)
     if (check_namespace(call) != 0)
         return -1;
     ks_key(key, call->ns, call->name);
-    if (ks_find(call->res, key, NULL) != NULL) {
-        ks_fail(call, 409, "AlreadyExists", "%s \"%s\" already exists",
+    there = ks_find(call->res, key, NULL);
+    if (there != NULL) {
+        ks_fail(call, 409, "AlreadyExists", "%s%s \"%s\" already exists",
+                *ks_str(there->json, "metadata.deletionTimestamp") ? "object is being deleted: " : "",
                 ks_qualified(call->res, buf, sizeof buf), call->name);
         return -1;
     }
@@ -217,42 +220,6 @@ void ks_create(struct ks_call *call, json_t *body)
     json_decref(body);
 }
 
-/* ---- options ---- */
-
-static bool among(const char *text, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(list[i], text) == 0)
-            return true;
-    return false;
-}
-
-int ks_check_options(struct ks_call *call)
-{
-    static const char *const dry_runs[] = {"", "All"};
-    static const char *const validations[] = {"", "Ignore", "Warn", "Strict"};
-    static const char *const kinds[] = {[KS_CREATE] = "CreateOptions",
-                                        [KS_UPDATE] = "UpdateOptions",
-                                        [KS_PATCH] = "PatchOptions",
-                                        [KS_DELETE] = "DeleteOptions",
-                                        [KS_DELETE_ALL] = "DeleteOptions"};
-    const char *dry_run = ks_query_get(&call->query, "dryRun");
-    const char *validation = ks_query_get(&call->query, "fieldValidation");
-    struct ks_causes causes = {0};
-
-    if (!among(dry_run, dry_runs, 2))
-        ks_cause_add(&causes, "FieldValueNotSupported", "dryRun",
-                     "Unsupported value: \"%s\": supported values: \"All\"", dry_run);
-    if (!among(validation, validations, 4))
-        ks_cause_add(&causes, "FieldValueNotSupported", "fieldValidation",
-                     "Unsupported value: \"%s\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
-                     validation);
-    if (causes.n == 0)
-        return 0;
-    ks_fail_invalid_kind(call, "meta.k8s.io", kinds[call->verb], "", &causes);
-    return -1;
-}
-
 /* ---- PUT and PATCH ---- */
 
 static bool resource_takes(struct ks_call *call)
@@ -260,14 +227,24 @@ static bool resource_takes(struct ks_call *call)
     bool status_ok = strcmp(call->sub, "status") == 0 && call->res->status;
 
     if (*call->sub && !status_ok && strcmp(call->sub, "finalize") != 0) {
-        ks_fail(call, 404, "NotFound", "the server could not find the requested resource");
+        if (call->res->custom)
+            ks_fail_not_found(call);
+        else
+            ks_fail_bare(call, 404, "NotFound", "the server could not find the requested resource");
         return false;
     }
     if (call->verb != KS_CREATE && *call->name)
         return true;
-    if (call->verb == KS_CREATE && *call->name == '\0' && (*call->ns || !call->res->namespaced))
+    /* the handler of custom resources looks at the method only */
+    if (call->res->custom && *call->name == '\0' && call->verb != KS_CREATE) {
+        ks_fail(call, 400, "BadRequest", "name must be provided");
+        return false;
+    }
+    if (call->verb == KS_CREATE && (call->res->custom || *call->name == '\0') &&
+        (*call->ns || !call->res->namespaced))
         return true;
-    ks_fail(call, 405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+    ks_fail_bare(call, 405, "MethodNotAllowed",
+                 "the server does not allow this method on the requested resource");
     return false;
 }
 
@@ -324,9 +301,11 @@ static json_t *patched(struct ks_call *call, struct ks_object *before, json_t *b
 
     if (ks_media_is(call, "application/json-patch+json")) {
         made = json_is_array(body) ? ks_json_patch(before->json, body, &error) : NULL;
-        if (made == NULL)
-            ks_fail(call, error ? 422 : 400, error ? "Invalid" : "BadRequest",
-                    "the server rejected our request due to an error in our request");
+        if (made == NULL && error != NULL)
+            ks_fail_bare(call, 422, "Invalid",
+                         "the server rejected our request due to an error in our request");
+        else if (made == NULL)
+            ks_fail(call, 400, "BadRequest", "error decoding patch: this is no list of operations");
         free(error);
         return made;
     }
@@ -382,7 +361,7 @@ void ks_write(struct ks_call *call)
                (call->res->custom || !ks_media_is(call, PROTOBUF))) {
         ks_fail(call, 415, "UnsupportedMediaType",
                 "the body of the request was in an unknown format - accepted media types include: "
-                "application/json");
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf");
     } else if ((body = ks_read_body(call)) != NULL) {
         if (call->verb == KS_CREATE)
             ks_create(call, body);

@@ -297,8 +297,9 @@ test-san: ## unit, world and end-to-end on the simulator under ASan and UBSan
 fuzz: ## each fuzz target on its corpus, then SECONDS of new input
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang SAN=1 FUZZ=1 B=build/fuzz fuzzers
 	@tests/tools/run-fuzz build/fuzz $(SECONDS)
-realkube: ## build kube-apiserver, etcd and kubectl from Go modules, once
+realkube: ## build kube-apiserver, etcd and kubectl from Go modules and unpack Debian's kubectl, once
 	@tests/realkube/build
+	@tests/realkube/kubectl-debian || [ $$? = 3 ]
 soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
 	$(MAKE) test-world SEEDS=$(SEEDS)
 	$(MAKE) fuzz SECONDS=$(SECONDS)

@@ -1,6 +1,7 @@
 /* tests/sim/kube-apiserver/core/table.c -- which form the client accepts, and the Table and metadata-only
  * forms. Owns the columns of built-in kinds and the simple JSON paths of printer columns (kubernetes 11.4).
  * Called for reads and watches. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,29 +12,41 @@ struct column {
     const char *name;
     const char *path; /* below the object, dots between keys */
     const char *type;
+    int priority;
 };
+
+#define COLUMNS_MAX 10u
 
 struct builtin_columns {
     const char *plural;
-    struct column list[5];
+    struct column list[COLUMNS_MAX];
 };
 
 static const struct builtin_columns builtin_columns[] = {
-    {"namespaces", {{"Status", "status.phase", "string"}, {"Age", "metadata.creationTimestamp", "date"}}},
+    {"namespaces",
+     {{"Status", "status.phase", "string", 0}, {"Age", "metadata.creationTimestamp", "date", 0}}},
     {"secrets",
-     {{"Type", "type", "string"}, {"Data", "data", "count"}, {"Age", "metadata.creationTimestamp", "date"}}},
-    {"configmaps", {{"Data", "data", "count"}, {"Age", "metadata.creationTimestamp", "date"}}},
-    {"leases", {{"Holder", "spec.holderIdentity", "string"}, {"Age", "metadata.creationTimestamp", "date"}}},
+     {{"Type", "type", "string", 0},
+      {"Data", "data", "count", 0},
+      {"Age", "metadata.creationTimestamp", "date", 0}}},
+    {"configmaps", {{"Data", "data", "count", 0}, {"Age", "metadata.creationTimestamp", "date", 0}}},
+    {"leases",
+     {{"Holder", "spec.holderIdentity", "string", 0}, {"Age", "metadata.creationTimestamp", "date", 0}}},
     {"events",
-     {{"Last Seen", "lastTimestamp", "date"},
-      {"Type", "type", "string"},
-      {"Reason", "reason", "string"},
-      {"Object", "involvedObject", "object"},
-      {"Message", "message", "string"}}},
-    {"customresourcedefinitions", {{"Created At", "metadata.creationTimestamp", "string"}}},
+     {{"Last Seen", "lastTimestamp", "date", 0},
+      {"Type", "type", "string", 0},
+      {"Reason", "reason", "string", 0},
+      {"Object", "involvedObject", "object", 0},
+      {"Subobject", "involvedObject.fieldPath", "text", 1},
+      {"Source", "source.component", "text", 1},
+      {"Message", "message", "string", 0},
+      {"First Seen", "firstTimestamp", "date", 1},
+      {"Count", "count", "string", 1},
+      {"Name", "metadata.name", "string", 1}}},
+    {"customresourcedefinitions", {{"Created At", "metadata.creationTimestamp", "stamp", 0}}},
 };
 
-static const struct column age_only[] = {{"Age", "metadata.creationTimestamp", "date"}};
+static const struct column age_only[] = {{"Age", "metadata.creationTimestamp", "date", 0}};
 
 static bool has(const char *part, size_t len, const char *word)
 {
@@ -102,6 +115,7 @@ static void cell(struct ks_text *text, const json_t *object, const char *path, c
     json_t *value = ks_at(object, path);
     json_t *made = NULL;
     char buf[32];
+    char kind[64];
 
     if (strcmp(type, "count") == 0) {
         ks_text_fmt(text, "%zu", json_object_size(value));
@@ -111,7 +125,12 @@ static void cell(struct ks_text *text, const json_t *object, const char *path, c
         age_text(buf, sizeof buf, json_string_value(value), now_ms);
         made = json_string(buf);
     } else if (strcmp(type, "object") == 0) {
-        made = json_sprintf("%s/%s", ks_str(value, "kind"), ks_str(value, "name"));
+        (void)snprintf(kind, sizeof kind, "%s", ks_str(value, "kind"));
+        for (char *c = kind; *c != '\0'; c++)
+            *c = (char)tolower((unsigned char)*c);
+        made = json_sprintf("%s/%s", kind, ks_str(value, "name"));
+    } else if (strcmp(type, "text") == 0) {
+        made = json_string(json_is_string(value) ? json_string_value(value) : "");
     } else if (value != NULL && !json_is_object(value) && !json_is_array(value)) {
         made = json_incref(value);
     }
@@ -124,12 +143,15 @@ static void cell(struct ks_text *text, const json_t *object, const char *path, c
 static void definition(struct ks_text *text, const char *name, const char *type, const char *description,
                        long long priority)
 {
-    bool plain = strcmp(type, "object") == 0 || strcmp(type, "count") == 0;
-    json_t *made = json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", name, "type", plain ? "string" : type, "format",
-                             strcmp(name, "Name") == 0 ? "name" : "", "description", description, "priority",
-                             (json_int_t)priority);
+    bool plain = strcmp(type, "object") == 0 || strcmp(type, "count") == 0 || strcmp(type, "text") == 0;
+    json_t *made = json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", name, "type",
+                             plain                        ? "string"
+                             : strcmp(type, "stamp") == 0 ? "date"
+                                                          : type,
+                             "format", strcmp(name, "Name") == 0 ? "name" : "", "description", description,
+                             "priority", (json_int_t)priority);
 
-    if (strcmp(name, "Name") != 0)
+    if (text->data[text->len - 1] != '[')
         ks_text_add(text, ",", 1);
     ks_text_json(text, made);
     json_decref(made);
@@ -140,12 +162,18 @@ static const struct column *columns_of(const struct ks_resource *res, size_t *n)
     for (size_t i = 0; !res->custom && i < sizeof builtin_columns / sizeof *builtin_columns; i++) {
         if (strcmp(builtin_columns[i].plural, res->plural) != 0)
             continue;
-        for (*n = 0; *n < 5 && builtin_columns[i].list[*n].name != NULL; (*n)++)
+        for (*n = 0; *n < COLUMNS_MAX && builtin_columns[i].list[*n].name != NULL; (*n)++)
             continue;
         return builtin_columns[i].list;
     }
     *n = 1;
     return age_only;
+}
+
+/* Whether the name is one of the kind's own columns; else it comes first. */
+static bool own_name(const struct column *list, size_t n)
+{
+    return strcmp(list[n - 1].name, "Name") == 0;
 }
 
 static void definitions(struct ks_text *text, const struct ks_resource *res)
@@ -156,10 +184,13 @@ static void definitions(struct ks_text *text, const struct ks_resource *res)
     json_t *column;
 
     ks_text_add(text, "[", 1);
-    definition(text, "Name", "string", "", 0);
+    if (!own_name(list, n))
+        definition(text, "Name", "string", "", 0);
     for (i = 0; json_array_size(res->columns) == 0 && i < n; i++)
         /* built-in kinds make a text of their dates, but those without columns of their own are as CRDs */
-        definition(text, list[i].name, list != age_only ? "string" : list[i].type, "", 0);
+        definition(text, list[i].name,
+                   list != age_only && strcmp(list[i].type, "date") == 0 ? "string" : list[i].type, "",
+                   list[i].priority);
     json_array_foreach(res->columns, i, column)
     {
         definition(text, ks_str(column, "name"), ks_str(column, "type"), ks_str(column, "description"),
@@ -177,9 +208,11 @@ static void row(struct ks_text *text, const struct ks_resource *res, const struc
     json_t *column;
 
     ks_text_str(text, "{\"cells\":[");
-    cell(text, object->json, "metadata.name", "string", now_ms);
+    if (!own_name(list, n))
+        cell(text, object->json, "metadata.name", "string", now_ms);
     for (i = 0; json_array_size(res->columns) == 0 && i < n; i++) {
-        ks_text_add(text, ",", 1);
+        if (text->data[text->len - 1] != '[')
+            ks_text_add(text, ",", 1);
         cell(text, object->json, list[i].path, list[i].type, now_ms);
     }
     json_array_foreach(res->columns, i, column)

@@ -134,6 +134,26 @@ static void print_calls(struct value row)
                duration(number(g, "api_silent_ms") / 1000, silent, sizeof silent));
 }
 
+/* Nothing unless an exec plugin gives the credentials for the API server. */
+static void print_exec_plugin(struct value row)
+{
+    struct value plugin = value_get(value_get(row, "gauges"), "exec_plugin");
+    char command[100], ran[40], until[40], error[700];
+
+    if (value_kind(plugin) != VALUE_MAP)
+        return;
+    cell(plugin, "command", command, sizeof command);
+    cell(plugin, "lastRun", ran, sizeof ran);
+    cell(plugin, "goodUntil", until, sizeof until);
+    printf("\nexec plugin %s: last run %s, %" PRId64 " runs, %" PRId64 " failed", command,
+           *ran ? ran : "never", number(plugin, "runs"), number(plugin, "failures"));
+    if (*until)
+        printf(", credential good until %s", until);
+    printf("\n");
+    if (*cell(plugin, "lastError", error, sizeof error))
+        printf("  last error: %s\n", error);
+}
+
 /* Nothing without an election. */
 static void print_leadership(struct value row)
 {
@@ -169,6 +189,8 @@ static void print_table(const struct msg_status *status)
     for (struct value_iter it = value_each(status->processes); value_next(&it);)
         if (value_is_text(value_get(it.item, "role"), role_name(GATEWAY)))
             print_calls(it.item);
+        else if (value_is_text(value_get(it.item, "role"), role_name(WATCHER)))
+            print_exec_plugin(it.item);
 }
 
 int show_status(const struct message *answer, const struct command_line *line)

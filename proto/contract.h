@@ -39,6 +39,9 @@ const char *role_name(unsigned role);
 #define ENV_SUPERVISOR_PID "PROVIDER_PACKET_SUPERVISOR_PID"
 #define ENV_RUNTIME_DIR    "PROVIDER_PACKET_RUNTIME_DIR"
 #define ENV_IDENTITY       "PROVIDER_PACKET_IDENTITY" /* the supervisor's in leader election; the watcher's */
+/* + a name: what the supervisor found in its own environment, for the watcher to hand to an exec plugin */
+#define ENV_GIVEN_PREFIX "PROVIDER_PACKET_GIVEN_"
+#define ENV_OWN_PREFIX   "PROVIDER_PACKET_" /* of all of these */
 #define ENV_OPTION_PREFIX                                                                                    \
     "PROVIDER_PACKET_OPT_" /* + the flag's name, '-' as '_': PROVIDER_PACKET_OPT_packet_url */
 
@@ -84,6 +87,7 @@ const char *role_name(unsigned role);
     X(70, EXIT_BUG, "found its own state broken; please report this with the log")                           \
     X(78, EXIT_CONFIG, "the configuration is wrong; the line before this one says where")                    \
     X(79, EXIT_LEASE_LOST, "lost the leader Lease and stopped at once")                                      \
+    X(80, EXIT_HELPER, "its helper process for exec plugins ended")                                          \
     X(127, EXIT_EXEC, "could not be executed; is the libexec folder complete?")
 
 enum exit_code {

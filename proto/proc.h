@@ -29,8 +29,8 @@ void proc_connect(struct proc *proc);
 /* no_new_privs, no core, not dumpable, limits of the role. Any failure ends the process with EXIT_CONFINE. */
 void proc_confine(struct proc *proc);
 void proc_say_ready(struct proc *proc);
-/* doing: one sentence without secrets; key: "namespace/name" of the job or NULL; gauges: a map of numbers or
- * absent. */
+/* doing: one sentence without secrets; key: "namespace/name" of the job or NULL; gauges: a map of numbers, or
+ * of a few texts about one thing; or absent. */
 void proc_beat(struct proc *proc, const char *doing, const char *key, uint64_t busy_ms, struct value gauges);
 /* The signal that arrived, or 0. */
 int proc_next_signal(struct proc *proc);

@@ -1,5 +1,6 @@
 /* supervisor/environment.c -- what a child finds in its environment: a short list of inherited names by role,
- * the contract's, and its options. Nothing else of ours gets through. Called by spawn.c. */
+ * the contract's, and its options. Nothing else of ours gets through, but renamed for an exec plugin. Called
+ * by spawn.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "supervisor/supervisor.h"
+
+extern char **environ;
 
 #define EVERYBODY (WATCHER | WORKER | GATEWAY | EXPORTER)
 #define ON_NET    (WATCHER | GATEWAY)
@@ -63,11 +66,30 @@ static void add_option(char **environment, size_t *n, const char *name, const ch
     environment[(*n)++] = entry;
 }
 
+/* An exec plugin of the kubeconfig expects the environment that we were started in. The watcher gets it under
+ * names that mean nothing to itself or to its libraries. In a pod without a kubeconfig there is no plugin. */
+static bool wants_given(const struct supervisor *s, unsigned role)
+{
+    const char *kubeconfig = options_text(&s->options, "kubeconfig");
+
+    return role == WATCHER && (*kubeconfig || !getenv("KUBERNETES_SERVICE_HOST"));
+}
+
+static size_t count_given(void)
+{
+    size_t n = 0;
+
+    while (environ[n])
+        n++;
+    return n;
+}
+
 char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation)
 {
     size_t n_inherited = sizeof inherited / sizeof inherited[0], n_options, n = 0;
     const struct option_row *rows = options_table(&n_options);
-    char **environment = x_calloc(n_inherited + 7 + n_options + 1, sizeof *environment);
+    size_t n_given = wants_given(s, role) ? count_given() : 0;
+    char **environment = x_calloc(n_inherited + n_given + 7 + n_options + 1, sizeof *environment);
 
     for (size_t i = 0; i < n_inherited; i++) {
         const char *value = inherited[i].roles & role ? getenv(inherited[i].name) : NULL;
@@ -88,6 +110,8 @@ char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot
     for (size_t i = 0; i < n_options; i++)
         if (rows[i].children & role)
             add_option(environment, &n, rows[i].name, s->options.values[i]);
+    for (size_t i = 0; i < n_given; i++)
+        environment[n++] = x_asprintf("%s%s", ENV_GIVEN_PREFIX, environ[i]);
     return environment;
 }
 

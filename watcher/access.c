@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "watcher/exec_entry.h"
 #include "watcher/yaml.h"
 
 static void wipe(char **text)
@@ -35,6 +36,7 @@ void access_clear(struct access *access)
     wipe(&access->proxy_url);
     wipe(&access->proxy);
     impersonate_free(&access->impersonate);
+    exec_entry_free(access->exec);
     *access = (struct access){0};
 }
 
@@ -211,5 +213,8 @@ int access_find(struct access *access, const struct access_request *request, cha
                  "no API server is configured: give --kubeconfig or KUBECONFIG, or run in a cluster");
         return -1;
     }
-    return access_finish(access, &request->proxies, error);
+    rc = access_finish(access, &request->proxies, error);
+    if (!rc && access->exec)
+        exec_entry_finish(access->exec, access);
+    return rc;
 }

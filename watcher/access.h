@@ -1,6 +1,7 @@
 /* watcher/access.h -- how the API server is reached and with which credentials: what kubeconfig or the pod's
  * files came to, and the token as it changes (kubernetes 1.1 to 1.8). Owns copies of everything; wipes
- * secrets. Called by main.c, http.c, transfer.c; filled by kubeconfig.c and in_cluster.c. */
+ * secrets. Called by main.c, http.c, transfer.c; filled by kubeconfig.c, in_cluster.c
+ * and exec_plugin.c. */
 #ifndef WATCHER_ACCESS_H
 #define WATCHER_ACCESS_H
 
@@ -14,6 +15,9 @@
 #define TOKEN_MAX        (64u * 1024u)
 #define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */
 #define ACCESS_ERROR_MAX 512
+
+struct exec_entry;
+struct exec_plugin;
 
 /* Text members are NULL when not given. */
 struct access {
@@ -29,8 +33,11 @@ struct access {
     char *token_file; /* read again every TOKEN_REREAD_MS and after a 401 */
     int64_t token_read_ms;
     char *cert, *key; /* PEM of the client certificate */
+    uint64_t era;     /* goes up when connections made so far must end: another client certificate */
     char *username, *password;
     struct impersonate impersonate; /* sent with the credentials */
+    struct exec_entry *exec;        /* what gives token, cert and key; NULL when they stand above */
+    struct exec_plugin *plugin;     /* that runs it; main.c's */
     const char *source;             /* for the log: "kubeconfig", "in-cluster" */
 };
 

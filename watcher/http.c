@@ -1,38 +1,17 @@
 /* watcher/http.c -- libcurl's multi interface on zloop: its sockets are pollers, its time-out is a timer.
  * Events and results are handed over between libcurl's calls, never from inside them, so that a receiver may
  * start requests. Never blocks. Called by main.c. */
-#include "watcher/http.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "watcher/transfer.h"
+#include "watcher/exec_plugin.h"
+#include "watcher/http_state.h"
 
-#define SPARE_MAX       8u  /* handles kept for the next requests */
 #define CONNECTIONS_MAX 16L /* HTTP/1.1 to a server without HTTP/2; requests over it wait */
 #define EVENTS_PER_TURN 64u /* then back to the poll, so that a beat is never late */
-
-struct http {
-    zloop_t *loop;
-    CURLM *multi;
-    struct access *access;
-    struct http_events events;
-    struct warnings warnings;
-    int timer; /* zloop's id of libcurl's time-out, -1: none */
-    int more;  /* zloop's id of the timer that goes on with waiting events, -1: none */
-    struct transfers running;
-    struct transfer *watch;
-    CURLcode watch_code; /* with watch_over */
-    bool watch_over;     /* the stream has ended, its last events are still to be handed over */
-    CURL *spare[SPARE_MAX];
-    unsigned n_spare;
-    uint64_t watches, started, failed;
-};
-
-static void turn(struct http *http);
 
 static CURL *handle_take(struct http *http)
 {
@@ -59,6 +38,7 @@ static void log_result(struct http *http, const struct transfer *t, const struct
     http->failed += !good;
     if (r->status == 401)
         access_token_refused(http->access);
+    exec_plugin_answered(http->access->plugin, t->generation, r->status);
     if (log_get_level() > LEVEL_DEBUG)
         return;
     log_debug("kubernetes call", F_STR("method", t->method), F_STR("path", t->path),
@@ -73,7 +53,7 @@ static void end_timer(struct http *http, struct transfer *t)
     t->timer = -1;
 }
 
-static void finish(struct http *http, struct transfer *t, CURLcode code)
+void http_finish(struct http *http, struct transfer *t, CURLcode code)
 {
     struct watcher_result result = transfer_result(t, code);
 
@@ -83,23 +63,34 @@ static void finish(struct http *http, struct transfer *t, CURLcode code)
     handle_give_back(http, transfer_free(t));
 }
 
+static struct transfer *with_timer(struct transfers *list, int timer)
+{
+    struct transfer *t = TAILQ_FIRST(list);
+
+    while (t && t->timer != timer)
+        t = TAILQ_NEXT(t, link);
+    return t;
+}
+
 /* The total time is over. Not CURLOPT_TIMEOUT, which begins anew when libcurl sends a request again: a write
  * would outlive the leadership that it began in (design 12.15). */
 static int on_total_over(zloop_t *loop, int timer, void *arg)
 {
     struct http *http = arg;
-    struct transfer *t = TAILQ_FIRST(&http->running);
+    struct transfers *list = &http->running;
+    struct transfer *t = with_timer(list, timer);
 
     (void)loop;
-    while (t && t->timer != timer)
-        t = TAILQ_NEXT(t, link);
+    if (!t)
+        t = with_timer(list = &http->waiting, timer);
     if (!t) /* ended in this very turn of the loop, which fires what was due all the same */
         return 0;
     t->timer = -1;
-    snprintf(t->error, sizeof t->error, "no whole answer within %ld ms", t->within_ms);
-    TAILQ_REMOVE(&http->running, t, link);
+    snprintf(t->error, sizeof t->error, "no %s within %ld ms",
+             list == &http->waiting ? "credential from the exec plugin" : "whole answer", t->within_ms);
+    TAILQ_REMOVE(list, t, link);
     curl_multi_remove_handle(http->multi, t->easy);
-    finish(http, t, CURLE_OPERATION_TIMEDOUT);
+    http_finish(http, t, CURLE_OPERATION_TIMEDOUT);
     http->events.settled(http->events.ctx);
     return 0;
 }
@@ -113,7 +104,7 @@ static void watch_drop(struct http *http)
     http->watch = NULL;
     if (!http->watch_over)
         curl_multi_remove_handle(http->multi, t->easy);
-    http->watch_over = false;
+    http->watch_over = http->watch_waits = false;
     handle_give_back(http, transfer_free(t));
 }
 
@@ -171,12 +162,12 @@ static int on_more(zloop_t *loop, int timer, void *arg)
     (void)loop;
     if (timer == http->more)
         http->more = -1;
-    turn(http);
+    http_turn(http);
     return 0;
 }
 
 /* Hands over everything that libcurl has finished since the last time. */
-static void turn(struct http *http)
+void http_turn(struct http *http)
 {
     struct transfer *t;
     CURLMsg *msg;
@@ -194,9 +185,10 @@ static void turn(struct http *http)
             http->watch_code = code;
         } else {
             TAILQ_REMOVE(&http->running, t, link);
-            finish(http, t, code);
+            http_finish(http, t, code);
         }
     }
+    http_era_check(http);
     if (watch_pass_on(http) && http->more == -1)
         http->more = zloop_timer(http->loop, 1, 1, on_more, http);
     http->events.settled(http->events.ctx);
@@ -215,7 +207,7 @@ static int on_ready(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     if (item->revents & ZMQ_POLLERR)
         what |= CURL_CSELECT_ERR;
     curl_multi_socket_action(http->multi, item->fd, what, &running);
-    turn(http);
+    http_turn(http);
     return 0;
 }
 
@@ -247,7 +239,7 @@ static int on_timer(zloop_t *loop, int timer, void *arg)
     if (timer == http->timer)
         http->timer = -1;
     curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    turn(http);
+    http_turn(http);
     return 0;
 }
 
@@ -282,6 +274,7 @@ struct http *http_new(zloop_t *loop, struct access *access, const struct http_ev
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
     curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_MAX);
+    http_wait_open(http);
     return http;
 }
 
@@ -293,6 +286,7 @@ void http_free(struct http *http)
         return;
     if (http->watch)
         watch_drop(http);
+    TAILQ_CONCAT(&http->running, &http->waiting, link);
     while ((t = TAILQ_FIRST(&http->running))) {
         TAILQ_REMOVE(&http->running, t, link);
         end_timer(http, t);
@@ -305,24 +299,12 @@ void http_free(struct http *http)
     free(http);
 }
 
-static void run(struct http *http, struct transfer *t)
-{
-    CURLMcode code = curl_multi_add_handle(http->multi, t->easy);
-
-    http->started++;
-    if (code == CURLM_OK)
-        return;
-    log_error("libcurl refuses a request", F_STR("path", t->path), F_STR("error", curl_multi_strerror(code)));
-    exit(EXIT_BUG);
-}
-
 void http_start(struct http *http, const struct watcher_request *request)
 {
     struct transfer *t = transfer_new(handle_take(http), http->access, &http->warnings, request);
 
-    TAILQ_INSERT_TAIL(&http->running, t, link);
     t->timer = zloop_timer(http->loop, (size_t)t->within_ms, 1, on_total_over, http);
-    run(http, t);
+    http_wait_start(http, t);
 }
 
 void http_watch(struct http *http, const char *path)
@@ -330,7 +312,7 @@ void http_watch(struct http *http, const char *path)
     http_unwatch(http);
     http->watch = transfer_new_watch(handle_take(http), http->access, &http->warnings, path);
     http->watch->id = ++http->watches;
-    run(http, http->watch);
+    http_wait_watch(http);
 }
 
 void http_unwatch(struct http *http)

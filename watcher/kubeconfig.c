@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "watcher/access.h"
 #include "watcher/core/secret.h"
+#include "watcher/exec_entry.h"
 #include "watcher/yaml.h"
 
 #define FILES_MAX 32
@@ -196,17 +197,28 @@ static int read_cluster(struct access *access, const struct entry *cluster, char
     return read_pem(cluster, "certificate-authority", &access->ca, error);
 }
 
-static const char *refused_in(const struct entry *user, const struct access *access)
+static const char *refused_in(const struct entry *user)
 {
-    bool own = access->token || access->token_file || access->username || access->cert;
-
     if (entry_node(user, "exec") && entry_node(user, "auth-provider"))
         return "exec and auth-provider exclude each other";
     if (entry_node(user, "auth-provider"))
         return "auth-provider is unsupported by this version";
-    if (entry_node(user, "exec") && !own)
-        return "exec credential plugins are unsupported by this version";
     return NULL;
+}
+
+/* Beside anything static the plugin is not run (kubernetes 1.5). */
+static int read_exec(struct access *access, const struct entry *user, const struct entry *cluster,
+                     char *error)
+{
+    const yaml_node_t *exec = entry_node(user, "exec");
+
+    if (!exec || access->token || access->token_file || access->username || access->cert)
+        return 0;
+    access->exec = exec_entry_read(&user->source->yaml, exec, user->source->dir, error);
+    if (!access->exec)
+        return -1;
+    return exec_entry_extension(access->exec, &cluster->source->yaml, entry_node(cluster, "extensions"),
+                                error);
 }
 
 static int read_user(struct access *access, const struct entry *user, char *error)
@@ -219,7 +231,7 @@ static int read_user(struct access *access, const struct entry *user, char *erro
     if (read_pem(user, "client-certificate", &access->cert, error) ||
         read_pem(user, "client-key", &access->key, error))
         return -1;
-    const char *why = refused_in(user, access);
+    const char *why = refused_in(user);
     if (why) {
         snprintf(error, ACCESS_ERROR_MAX, "%s", why);
         return -1;
@@ -257,7 +269,9 @@ static int read_context(struct access *access, struct sources *sources, char *er
     }
     if (read_cluster(access, &cluster, error))
         return -1;
-    return user.node ? read_user(access, &user, error) : 0;
+    if (!user.node)
+        return 0;
+    return read_user(access, &user, error) || read_exec(access, &user, &cluster, error) ? -1 : 0;
 }
 
 int kubeconfig_load(struct access *access, const char *files, bool explicit_file, char *error)

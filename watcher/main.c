@@ -13,6 +13,7 @@
 #include "proto/pack.h"
 #include "proto/proc.h"
 #include "watcher/core/watcher.h"
+#include "watcher/exec_plugin.h"
 #include "watcher/http.h"
 #include "watcher/settings.h"
 
@@ -297,11 +298,12 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
     const size_t n = sizeof gauges / sizeof gauges[0];
 
     pack_open(&p);
-    pack_map(&p, (uint32_t)n);
+    pack_map(&p, (uint32_t)n + (w->settings.access.plugin != NULL));
     for (size_t i = 0; i < n; i++) {
         pack_text(&p, gauges[i].name);
         pack_uint(&p, gauges[i].n);
     }
+    exec_plugin_pack(w->settings.access.plugin, &p);
     proc_beat(&w->proc, watcher_core_doing(w->core), NULL, 0, pack_result(&p));
     pack_close(&p);
     return settle(w);
@@ -334,6 +336,7 @@ static void watcher_begin(struct watcher *w)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         settings_fail(EXIT_MEMORY, "libcurl cannot start", "curl_global_init");
     w->loop = zloop_new();
+    w->settings.access.plugin = exec_plugin_new(w->loop, &w->settings.access, &w->settings.helper);
     w->http = w->loop ? http_new(w->loop, &w->settings.access, &events) : NULL;
     w->lease_http =
         w->loop && config.election.name ? http_new(w->loop, &w->settings.access, &lease_events) : NULL;
@@ -364,6 +367,7 @@ static void watcher_end(struct watcher *w)
     http_free(w->http);
     http_free(w->lease_http);
     watcher_core_free(w->core);
+    exec_plugin_free(w->settings.access.plugin);
     zloop_destroy(&w->loop);
     bus_close(&w->jobs);
     bus_close(&w->credentials);

@@ -1,7 +1,8 @@
-/* watcher/settings.c -- options and environment to the watcher's configuration. Opens no socket. Called by
- * main.c. */
+/* watcher/settings.c -- options and environment to the watcher's configuration; starts the helper that
+ * an exec plugin needs. Called by main.c. */
 #include "watcher/settings.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,20 @@ static void find_server(struct settings *s)
     log_info("using this API server", F_STR("server", s->access.server), F_STR("from", s->access.source),
              F_STR("proxy", *proxy ? proxy : "none"));
     free(proxy);
+}
+
+/* Over plain http no credentials are sent (kubernetes 4), so none are asked for. */
+static void start_helper(struct settings *s)
+{
+    const struct exec_entry *exec = s->access.exec;
+
+    s->helper.fd = -1;
+    if (!exec || s->access.plain)
+        return;
+    if (exec_helper_start(&s->helper, exec, EXEC_RUN_MS))
+        settings_fail(EXIT_MEMORY, "cannot start the helper for exec plugins", strerror(errno));
+    log_info("an exec plugin gives the credentials", F_STR("command", exec->name),
+             F_STR("apiVersion", exec->api_version), F_INT("helper", s->helper.pid));
 }
 
 /* ---- election and heartbeat (gardener 8.1, 9.1) */
@@ -140,6 +155,7 @@ void settings_read(struct settings *s)
 {
     *s = (struct settings){0};
     find_server(s);
+    start_helper(s);
     s->config.ignore_operation = proc_option_true("ignore-operation-annotation");
     s->config.classes = proc_option("extension-classes");
     s->config.field_manager = FIELD_MANAGER;
@@ -149,5 +165,6 @@ void settings_read(struct settings *s)
 
 void settings_clear(struct settings *s)
 {
+    exec_helper_end(&s->helper);
     access_clear(&s->access);
 }

@@ -5,16 +5,19 @@
 
 #include "watcher/access.h"
 #include "watcher/core/watcher.h"
+#include "watcher/exec_helper.h"
 
 #define SETTINGS_NS_MAX 254u
 
 struct settings {
     struct access access;
+    struct exec_helper helper;    /* fd -1: no exec plugin gives the credentials */
     struct watcher_config config; /* without seed and incarnation */
     char ns[SETTINGS_NS_MAX];     /* of the leader Lease */
 };
 
-/* Ends the process with a sentence when something is wrong. What it fills in lives as long as *settings. */
+/* To be called before the first thread: the helper is forked here. Ends the process with a sentence when
+ * something is wrong. What it fills in lives as long as *settings. */
 void settings_read(struct settings *settings);
 void settings_clear(struct settings *settings);
 

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "watcher/exec_plugin.h"
 
 #ifndef PROVIDER_PACKET_VERSION
 #define PROVIDER_PACKET_VERSION "unknown"
@@ -146,7 +147,7 @@ static void set_credentials(struct transfer *t, struct access *access)
 
     if (access->plain)
         return;
-    token = access_token(access, t->started_ms);
+    token = access_token(access, clock_now().boot_ms);
     if (token) {
         char *bearer = x_asprintf("Bearer %s", token);
 
@@ -191,7 +192,6 @@ static void set_common(struct transfer *t, const struct access *access)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-    transfer_set_way(easy, access);
 }
 
 /* With tls-server-name the URL holds that name, the connection goes to the real host (kubernetes 1.8). */
@@ -261,8 +261,15 @@ static struct transfer *new_transfer(CURL *easy, struct access *access, struct w
     set_common(t, access);
     set_url(t, access);
     add_field(t, "Accept", "application/json");
-    set_credentials(t, access);
     return t;
+}
+
+void transfer_arm(struct transfer *t, struct access *access)
+{
+    t->generation = exec_plugin_generation(access->plugin);
+    transfer_set_way(t->easy, access);
+    set_credentials(t, access);
+    curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields);
 }
 
 struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings *warnings,
@@ -292,7 +299,6 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one HTTP/2 connection instead of many */
     if (!access->no_compression)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->fields);
     return t;
 }
 
@@ -308,7 +314,6 @@ struct transfer *transfer_new_watch(CURL *easy, struct access *access, struct wa
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->fields);
     return t;
 }
 

@@ -26,6 +26,8 @@ struct transfer {
     bool begun;     /* bytes may have left */
     bool fenced;    /* too late to begin */
     bool too_big;
+    uint64_t generation; /* of the exec plugin's credential that it was sent with */
+    uint64_t era;        /* of the connections that it may use; http_era.c's */
     int64_t retry_after_ms;
     struct warnings *warnings;
     char *answer; /* of a watch: its Status when it did not become a stream */
@@ -36,13 +38,16 @@ struct transfer {
 
 TAILQ_HEAD(transfers, transfer);
 
-/* easy: a fresh or reset handle, the transfer's until transfer_free(). */
+/* easy: a fresh or reset handle, the transfer's until transfer_free(). Before it is started it has to be
+ * armed. */
 struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings *warnings,
                               const struct watcher_request *request);
 struct transfer *transfer_new_watch(CURL *easy, struct access *access, struct warnings *warnings,
                                     const char *path);
 /* transfer_way.c: TLS and the proxy. */
 void transfer_set_way(CURL *easy, const struct access *access);
+/* Gives it the credentials of this moment; once. */
+void transfer_arm(struct transfer *transfer, struct access *access);
 /* Wipes and frees; the reset handle is given back. */
 CURL *transfer_free(struct transfer *transfer);
 /* What came of it. Borrows from the transfer. */

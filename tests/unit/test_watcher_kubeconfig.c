@@ -110,7 +110,7 @@ static void test_K_3_refusals(void **state)
         {CLUSTER, "    as-uid: a\n", "need as"},
         {CLUSTER, "    as-user-extra: {a: [b]}\n", "need as"},
         {CLUSTER, "    as: \"some\\r\\nbody\"\n", "control characters"},
-        {CLUSTER, "    exec: {command: x}\n", "unsupported"},
+        {CLUSTER, "    exec: {command: x}\n", "apiVersion"},
         {CLUSTER, "    exec: {command: x}\n    auth-provider: {name: oidc}\n", "exclude"},
         {CLUSTER, "    auth-provider: {name: oidc}\n", "unsupported"},
         {CLUSTER, "    tokenFile: nowhere\n", "token"},

@@ -237,7 +237,7 @@ def lease_lost_to_an_outage(t: T) -> None:
     t.forgive_refusals()    # a real API server that starts answers 403 until it has read its RBAC objects
 
 
-@case(gardener=(61,), kubernetes=(58, 59))
+@case(gardener=(61,), kubernetes=(58, 59, 72))
 def heartbeat(t: T) -> None:
     """The heartbeat Lease has Gardener's shape and is renewed, but not while the gateway is stopped."""
     t.client.delete("Lease", "garden", HEARTBEAT)

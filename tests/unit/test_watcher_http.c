@@ -304,7 +304,7 @@ static void test_the_election_says_so(void **state)
 }
 
 /* 42: the server takes the request and hangs up, on a connection that was used before: once is once */
-static void test_K_42_lost(void **state)
+static void test_K_42_K_72_lost(void **state)
 {
     struct rig *rig = *state;
 
@@ -329,7 +329,7 @@ static void test_nobody_there(void **state)
     assert_true(*rig->end_body);
 }
 
-static void test_watch(void **state)
+static void test_K_25_watch(void **state)
 {
     struct rig *rig = *state;
 
@@ -370,9 +370,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_late, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_K_51_ends_in_time, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_the_election_says_so, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_K_42_lost, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_42_K_72_lost, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_nobody_there, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(test_watch, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_25_watch, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_unwatch, rig_open, rig_close),
     };
 

@@ -108,7 +108,7 @@ static void assert_refused(void)
 }
 
 /* The distribution's folder is not trusted beside the configured authority (trap 3). */
-static void test_K_5_only_the_configured_authority(void **state)
+static void test_K_5_K_72_only_the_configured_authority(void **state)
 {
     (void)state;
     assert_good();
@@ -252,7 +252,7 @@ static void test_K_13_impersonation_is_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_K_5_only_the_configured_authority, start, stop),
+        cmocka_unit_test_setup_teardown(test_K_5_K_72_only_the_configured_authority, start, stop),
         cmocka_unit_test_setup_teardown(test_K_6_name_of_the_server, start, stop),
         cmocka_unit_test_setup_teardown(test_K_6_at_least_tls_1_2, start, stop),
         cmocka_unit_test_setup_teardown(test_K_6_client_certificate, start, stop),

@@ -78,6 +78,7 @@ static enum watcher_fate ask(int *status, const char *ciphers)
     CURL *easy = curl_easy_init();
     struct transfer *t = transfer_new(easy, &the_access, &warnings, &request);
 
+    transfer_arm(t, &the_access);
     memset(verbose, 0, sizeof verbose);
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_verbose);
@@ -243,6 +244,7 @@ static void test_K_13_impersonation_is_sent(void **state)
     (void)state;
     the_access.impersonate = (struct impersonate){.lines = {x_strdup("Impersonate-User: jane")}, .count = 1};
     struct transfer *t = transfer_new(easy, &the_access, &warnings, &request);
+    transfer_arm(t, &the_access);
     for (struct curl_slist *field = t->fields; field; field = field->next)
         found |= !strcmp(field->data, "Impersonate-User: jane");
     assert_true(found);

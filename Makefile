@@ -304,6 +304,7 @@ soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
 	$(MAKE) test-world SEEDS=$(SEEDS)
 	$(MAKE) fuzz SECONDS=$(SECONDS)
 	CHAOS_SECONDS=$(SECONDS) CHAOS_OBJECTS=200 CHAOS_KILLS=40 $(MAKE) test-e2e SERVER=real CASE=chaos
+	PODS_SECONDS=$(SECONDS) PODS_OBJECTS=100 $(MAKE) test-e2e SERVER=real CASE=two_pods
 	FAULT_OBJECTS=100 FAULT_KILLS=30 $(MAKE) test-e2e SERVER=sim CASE=creates_with,lists_that_miss,wrong_answers
 	BUDGET_OBJECTS=200 $(MAKE) test-e2e SERVER=sim CASE=is_kept,waiting_for_budget,is_found,overtakes,slow_each,in_five
 bench: ## counts and ratios beside their targets; also as JSON in $(B)/bench.json

@@ -22,6 +22,7 @@ class Request:
     name: str
     code: int
     at: str              # when it was received, RFC 3339 with microseconds
+    source: str = ""     # the address it came from, where the server notes it
 
     def apart(self) -> bool:
         return self.verb in ("list", "watch", "deletecollection") or self.resource.split("/")[0] in ("leases", "events")
@@ -64,4 +65,4 @@ def _request(event: dict) -> Request | None:
     resource = ref.get("resource", "") + ("/" + ref["subresource"] if ref.get("subresource") else "")
     return Request(event.get("user", {}).get("username", ""), verb, resource, ref.get("namespace", ""),
                    ref.get("name", ""), int((event.get("responseStatus") or {}).get("code", 0)),
-                   event.get("requestReceivedTimestamp", ""))
+                   event.get("requestReceivedTimestamp", ""), (event.get("sourceIPs") or [""])[0])

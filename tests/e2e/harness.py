@@ -80,6 +80,7 @@ class T:
         self.packet: PacketSim | None = None
         self.provider: Provider | None = None
         self.second: Provider | None = None     # another whole tree on the same API server and the same Packet
+        self.others: list[Provider] = []        # further trees, that a case makes by itself
         self.shoots: list[Shoot] = []
         self.secrets: list[str] = []
         self._mark = self.kube.audit.mark()
@@ -230,7 +231,7 @@ class T:
                 raise Failure(complaint)
 
     def _trees(self) -> list[Provider]:
-        return [p for p in (self.provider, self.second) if p]
+        return [p for p in (self.provider, self.second, *self.others) if p]
 
     def _clean(self) -> None:
         if self.kube.kind == "sim":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import signal
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,27 @@ from .kubeclient import KubeClient
 from .procs import Child, Failure
 
 
+def make_certificate(cert: Path, key: Path, addresses: tuple[str, ...]) -> None:
+    names = ",".join(f"IP:{a}" for a in ("127.0.0.1", *addresses))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=packet simulator", "-addext", f"subjectAltName={names}",
+                    "-out", str(cert), "-keyout", str(key)], check=True, stderr=subprocess.DEVNULL)
+
+
 class PacketSim:
     def __init__(self, build: Path, directory: Path, latency_ms: int = 0, flags: tuple[str, ...] = (),
-                 project: str | None = None, token: str | None = None) -> None:
+                 project: str | None = None, token: str | None = None, addresses: tuple[str, ...] = ()) -> None:
+        """addresses: the certificate is for these besides 127.0.0.1."""
         self.directory = directory
         (directory / "tls").mkdir(parents=True, exist_ok=True)
         self.token, self.project = token or "token-" + secrets.token_hex(12), project or str(uuid.uuid4())
-        self.argv = [str(build / "tests/sim-packet-api"), f"--tls-self-signed={directory / 'tls'}",
+        self.ca_file = directory / "tls/ca.crt"
+        tls = [f"--tls-self-signed={directory / 'tls'}"]
+        if addresses:
+            key = directory / "tls/key.pem"
+            make_certificate(self.ca_file, key, addresses)
+            tls = [f"--tls-cert={self.ca_file}", f"--tls-key={key}"]
+        self.argv = [str(build / "tests/sim-packet-api"), *tls,
                      f"--project={self.project}", f"--token={self.token}", f"--ledger={directory / 'ledger.jsonl'}",
                      f"--latency-ms={latency_ms}", "--die-with-parent", *flags]
         self.child: Child | None = None
@@ -34,7 +49,7 @@ class PacketSim:
             self.ready = json.loads(line)
         except ValueError:
             raise Failure(f"sim-packet-api said {line!r} instead of its ready line") from None
-        self.url, self.ca_file = self.ready["url"].rstrip("/"), Path(self.ready["caFile"])
+        self.url = self.ready["url"].rstrip("/")
         self._admin = KubeClient(self.ready["adminURL"].removesuffix("/_sim"))
         return self
 

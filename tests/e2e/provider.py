@@ -27,7 +27,7 @@ class Provider:
     def __init__(self, build: Path, directory: Path, kubeconfig: Path, packet_url: str, packet_ca: Path | None,
                  annotation_mode: bool = True, workers: int = 5, leader_election: bool = False,
                  flags: tuple[str, ...] = (), env: dict[str, str] | None = None, log_level: str = "debug",
-                 log_format: str = "json", runtime: Path | None = None) -> None:
+                 log_format: str = "json", runtime: Path | None = None, prefix: tuple[str, ...] = ()) -> None:
         self.build, self.directory = build.resolve(), directory
         directory.mkdir(parents=True, exist_ok=True)
         # Not below `directory`: the path of a socket has room for about 100 characters.
@@ -36,6 +36,7 @@ class Provider:
         self.seen: dict[int, str] = {}          # every pid that packetctl ever named, and its role
         self.child: Child | None = None
         self.argv = [
+            *prefix,                            # of a program that becomes ours: ip netns exec
             str(build / "bin/gardener-extension-provider-packet"),
             f"--config-file={REPO / 'example/00-componentconfig.yaml'}",
             f"--ignore-operation-annotation={'false' if annotation_mode else 'true'}",

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "watcher/headers.h"
 #include "watcher/impersonate.h"
 #include "watcher/proxy.h"
 
@@ -38,6 +39,7 @@ struct access {
     struct impersonate impersonate; /* sent with the credentials */
     struct exec_entry *exec;        /* what gives token, cert and key; NULL when they stand above */
     struct exec_plugin *plugin;     /* that runs it; main.c's */
+    struct warnings warnings;       /* that the API server has sent to anybody here */
     const char *source;             /* for the log: "kubeconfig", "in-cluster" */
 };
 

@@ -76,7 +76,7 @@ unsigned headers_warning(struct warnings *warnings, const char *value, size_t le
     while (at < len) {
         while (at < len && (value[at] == ' ' || value[at] == ','))
             at++;
-        bool counts = len - at > 3 && !memcmp(value + at, "299", 3);
+        bool counts = len - at > 4 && !memcmp(value + at, "299 ", 4);
         while (at < len && value[at] != '"')
             at++;
         if (at == len)

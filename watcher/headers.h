@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WARNINGS_KEPT 64
+#define WARNINGS_KEPT                                                                                        \
+    256 /* texts remembered, by 8 bytes each; then the oldest is forgotten, and may be told again */
 
 struct warnings {
     uint64_t seen[WARNINGS_KEPT]; /* ring */

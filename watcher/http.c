@@ -301,7 +301,7 @@ void http_free(struct http *http)
 
 void http_start(struct http *http, const struct watcher_request *request)
 {
-    struct transfer *t = transfer_new(handle_take(http), http->access, &http->warnings, request);
+    struct transfer *t = transfer_new(handle_take(http), http->access, request);
 
     t->timer = zloop_timer(http->loop, (size_t)t->within_ms, 1, on_total_over, http);
     http_wait_start(http, t);
@@ -310,7 +310,7 @@ void http_start(struct http *http, const struct watcher_request *request)
 void http_watch(struct http *http, const char *path)
 {
     http_unwatch(http);
-    http->watch = transfer_new_watch(handle_take(http), http->access, &http->warnings, path);
+    http->watch = transfer_new_watch(handle_take(http), http->access, path);
     http->watch->id = ++http->watches;
     http_wait_watch(http);
 }

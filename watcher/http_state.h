@@ -14,7 +14,6 @@ struct http {
     CURLM *multi;
     struct access *access;
     struct http_events events;
-    struct warnings warnings;
     int timer; /* zloop's id of libcurl's time-out, -1: none */
     int more;  /* zloop's id of the timer that goes on with waiting events, -1: none */
     struct transfers running;

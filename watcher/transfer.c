@@ -242,13 +242,12 @@ static void set_method(struct transfer *t, bool once)
     }
 }
 
-static struct transfer *new_transfer(CURL *easy, struct access *access, struct warnings *warnings,
-                                     const char *method, const char *path)
+static struct transfer *new_transfer(CURL *easy, struct access *access, const char *method, const char *path)
 {
     struct transfer *t = x_calloc(1, sizeof *t);
 
     t->easy = easy;
-    t->warnings = warnings;
+    t->warnings = &access->warnings;
     t->method = x_strdup(method);
     t->path = x_strdup(path);
     t->start_before = INT64_MAX;
@@ -272,10 +271,9 @@ void transfer_arm(struct transfer *t, struct access *access)
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields);
 }
 
-struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings *warnings,
-                              const struct watcher_request *request)
+struct transfer *transfer_new(CURL *easy, struct access *access, const struct watcher_request *request)
 {
-    struct transfer *t = new_transfer(easy, access, warnings, request->method, request->path);
+    struct transfer *t = new_transfer(easy, access, request->method, request->path);
 
     t->id = request->id;
     t->start_before = request->start_before;
@@ -304,10 +302,9 @@ struct transfer *transfer_new(CURL *easy, struct access *access, struct warnings
 
 /* On a connection of its own, so that nothing else waits behind the stream; never compressed (kubernetes trap
  * 1). */
-struct transfer *transfer_new_watch(CURL *easy, struct access *access, struct warnings *warnings,
-                                    const char *path)
+struct transfer *transfer_new_watch(CURL *easy, struct access *access, const char *path)
 {
-    struct transfer *t = new_transfer(easy, access, warnings, "GET", path);
+    struct transfer *t = new_transfer(easy, access, "GET", path);
 
     t->watch = true;
     t->answer_max = REFUSAL_MAX;

@@ -84,6 +84,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return reply(connection, 302, "", "Location", "/elsewhere");
     if (!strcmp(url, "/busy"))
         return reply(connection, 429, "wait", "Retry-After", "3");
+    if (!strcmp(url, "/warns"))
+        return reply(connection, 200, "{\"fine\":1}", "Warning",
+                     "299 - \"old\" \"a date\", 299 - \"older\", 199 - \"no\"");
     if (!strcmp(url, "/hangup"))
         return MHD_NO;
     if (!strcmp(url, "/gone"))
@@ -245,6 +248,18 @@ static void test_K_12_K_49_answers(void **state)
     assert_int_equal(rig->result.retry_after_ms, 3000);
 }
 
+/* Told once, whoever was answered; the answer is as good as any. */
+static void test_K_14_a_warning_fails_nothing(void **state)
+{
+    struct rig *rig = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        start(rig, "GET", "/warns", NULL, false);
+        assert_string_equal(rig->answer, "{\"fine\":1}");
+        assert_int_equal(rig->access.warnings.count, 2);
+    }
+}
+
 /* design 12.15 */
 static void test_too_late(void **state)
 {
@@ -367,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_K_4_K_13_headers, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_K_12_K_49_answers, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(test_K_14_a_warning_fails_nothing, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_too_late, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_K_51_ends_in_time, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(test_the_election_says_so, rig_open, rig_close),

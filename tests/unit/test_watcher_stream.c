@@ -182,11 +182,30 @@ static void test_K_14_warnings_once(void **state)
     assert_int_equal(warning(&warnings, " 299 - \"unknown field \\\"spec.x\\\"\""), 0);
     assert_int_equal(warning(&warnings, "299 - \"a, b\" \"Wed, 21 Oct 2026 07:28:00 GMT\", 299 - \"c\""), 2);
     assert_int_equal(warning(&warnings, "199 - \"other code\""), 0);
+    assert_int_equal(warning(&warnings, "2990 - \"other code\""), 0);
+    assert_int_equal(warning(&warnings, "199 - \"d\", 299 host \"e\\\\\", 214 - \"f\" \"date\""), 1);
+    assert_int_equal(warning(&warnings, "299 - \"e\\\\\""), 0);
     assert_int_equal(warning(&warnings, "299 - \"unfinished"), 1);
     assert_int_equal(warning(&warnings, "299"), 0);
     assert_int_equal(warning(&warnings, "299 - \"\\"), 1);
     assert_int_equal(warning(&warnings, ",,, ,"), 0);
     assert_int_equal(warning(&warnings, ""), 0);
+}
+
+/* A server that warns with a new text each time costs lines, and never memory. */
+static void test_K_14_the_memory_of_warnings_is_bounded(void **state)
+{
+    struct warnings warnings = {.count = 0};
+    char value[64];
+
+    (void)state;
+    log_set_level(LEVEL_ERROR);
+    for (unsigned i = 0; i <= WARNINGS_KEPT; i++) {
+        snprintf(value, sizeof value, "299 - \"%u\"", i);
+        assert_int_equal(warning(&warnings, value), 1);
+    }
+    assert_int_equal(warning(&warnings, "299 - \"1\""), 0);
+    assert_int_equal(warning(&warnings, "299 - \"0\""), 1); /* the oldest is forgotten */
 }
 
 int main(void)
@@ -199,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_memory_stays_small),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_K_14_warnings_once),
+        cmocka_unit_test(test_K_14_the_memory_of_warnings_is_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

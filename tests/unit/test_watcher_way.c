@@ -17,7 +17,6 @@
 static struct identity authority, server_id, stranger;
 static struct host server;
 static struct access the_access;
-static struct warnings warnings;
 static char verbose[16384];
 
 static int open_all(void **state)
@@ -76,7 +75,7 @@ static enum watcher_fate ask(int *status, const char *ciphers)
     struct watcher_request request = {
         .id = 1, .method = "GET", .path = "/x", .start_before = INT64_MAX, .end_before = INT64_MAX};
     CURL *easy = curl_easy_init();
-    struct transfer *t = transfer_new(easy, &the_access, &warnings, &request);
+    struct transfer *t = transfer_new(easy, &the_access, &request);
 
     transfer_arm(t, &the_access);
     memset(verbose, 0, sizeof verbose);
@@ -182,7 +181,7 @@ static void test_K_11_http_proxy(void **state)
     assert_good();
     char *want = x_asprintf("CONNECT 127.0.0.1:%u HTTP/1.1", server.port);
     assert_string_equal(proxy.asked, want);
-    assert_int_equal(warnings.count, 0); /* the proxy's headers are not the server's */
+    assert_int_equal(the_access.warnings.count, 0); /* the proxy's headers are not the server's */
     proxy.to = 0;
     assert_int_equal(ask(&status, NULL), KUBE_NOT_SENT);
     assert_int_equal(server.requests, 1);
@@ -243,7 +242,7 @@ static void test_K_13_impersonation_is_sent(void **state)
 
     (void)state;
     the_access.impersonate = (struct impersonate){.lines = {x_strdup("Impersonate-User: jane")}, .count = 1};
-    struct transfer *t = transfer_new(easy, &the_access, &warnings, &request);
+    struct transfer *t = transfer_new(easy, &the_access, &request);
     transfer_arm(t, &the_access);
     for (struct curl_slist *field = t->fields; field; field = field->next)
         found |= !strcmp(field->data, "Impersonate-User: jane");

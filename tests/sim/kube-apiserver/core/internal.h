@@ -93,6 +93,7 @@ struct ks_resource {
     json_t *schema;           /* openAPIV3Schema, or NULL */
     bool rules;               /* the schema has CEL rules */
     json_t *columns;          /* additionalPrinterColumns, or NULL */
+    char *warning;            /* of a deprecated version: the text, or NULL */
     struct ks_object **items; /* sorted by key */
     size_t n;
     size_t cap;
@@ -252,6 +253,8 @@ void ks_answer_text(struct ks_call *call, int code, const char *type, char *data
 /* value is stolen */
 void ks_answer_json(struct ks_call *call, int code, json_t *value);
 void ks_answer_object(struct ks_call *call, int code, const struct ks_object *object);
+/* Adds the warning that the version is deprecated, if it is. */
+void ks_warn_deprecated(struct ks_call *call);
 void ks_answer_header(struct sim_answer *answer, const char *name, const char *value);
 void ks_fail(struct ks_call *call, int code, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

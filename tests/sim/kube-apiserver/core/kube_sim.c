@@ -80,6 +80,7 @@ static void act(struct ks_call *call)
                 "application/yaml, application/vnd.kubernetes.protobuf");
         return;
     }
+    ks_warn_deprecated(call);
     switch (call->verb) {
     case KS_GET:
         if (*call->sub && call->res->custom && strcmp(call->sub, "status") != 0)
@@ -141,8 +142,10 @@ struct kube_watch *kube_sim_watch(struct kube_sim *sim, const struct sim_request
             watch = NULL;
         else if (call.res == NULL || call.verb != KS_WATCH)
             ks_fail_not_found(&call);
-        else
+        else {
+            ks_warn_deprecated(&call);
             watch = ks_watch_open(&call, fault);
+        }
     }
     ks_audit(&call, watch ? KUBE_AUDIT_STARTED : KUBE_AUDIT_COMPLETE, watch ? 200 : audit_code(answer));
     ks_query_free(&call.query);

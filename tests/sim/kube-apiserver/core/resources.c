@@ -109,6 +109,7 @@ static void names_free(struct ks_resource *res)
     memset(res->short_names, 0, sizeof res->short_names);
     json_decref(res->schema);
     json_decref(res->columns);
+    free(res->warning);
 }
 
 void ks_resources_free(struct kube_sim *sim)
@@ -221,6 +222,19 @@ static bool has_rules(json_t *schema)
     return false;
 }
 
+/* The text of the warning, or NULL when the version is not deprecated. */
+static char *deprecation(const struct ks_resource *res, const json_t *version)
+{
+    const char *text = ks_str(version, "deprecationWarning");
+    char api_version[KS_NAME_MAX + 64];
+
+    if (!json_is_true(json_object_get(version, "deprecated")))
+        return NULL;
+    if (*text)
+        return x_strdup(text);
+    return x_asprintf("%s %s is deprecated", ks_api_version(res, api_version, sizeof api_version), res->kind);
+}
+
 void ks_resource_from_crd(struct kube_sim *sim, json_t *crd)
 {
     json_t *version = stored_version(crd);
@@ -244,6 +258,21 @@ void ks_resource_from_crd(struct kube_sim *sim, json_t *crd)
     res->schema = json_incref(ks_at(version, "schema.openAPIV3Schema"));
     res->rules = has_rules(res->schema);
     res->columns = json_incref(json_object_get(version, "additionalPrinterColumns"));
+    res->warning = deprecation(res, version);
+}
+
+void ks_warn_deprecated(struct ks_call *call)
+{
+    struct ks_text value = {0};
+
+    if (call->res == NULL || call->res->warning == NULL)
+        return;
+    ks_text_str(&value, "299 - \"");
+    for (const char *at = call->res->warning; *at; at++)
+        ks_text_fmt(&value, "%s%c", *at == '"' || *at == '\\' ? "\\" : "", *at);
+    ks_text_str(&value, "\"");
+    ks_answer_header(call->answer, "Warning", value.data);
+    free(value.data);
 }
 
 void ks_resource_drop_crd(struct kube_sim *sim, const json_t *crd)

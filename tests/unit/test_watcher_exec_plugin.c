@@ -79,6 +79,7 @@ static void test_K_10_a_401_runs_it_at_once_and_only_once(void **state)
     run_until(rig, 2);
     assert_string_equal(rig->access.token, "token-2");
     assert_true(exec_plugin_generation(rig->plugin) != first);
+    exec_plugin_answered(rig->plugin, exec_plugin_generation(rig->plugin), 200);
     exec_plugin_answered(rig->plugin, first, 401); /* a late answer to the old one */
     assert_true(exec_plugin_ready(rig->plugin));
     assert_int_equal(count_runs(), 2);

@@ -118,12 +118,10 @@ static void test_K_10_one_that_cannot_be_started(void **state)
     free(path);
 }
 
-/* Without a slash: in PATH, and there in no folder that depends on where we are. */
-static void test_K_10_looked_for_in_the_path(void **state)
+/* Runs the command "plugin" with this PATH. */
+static void run_by_path(struct rig *rig, const char *path)
 {
-    struct rig *rig = *state;
-    char *old = x_strdup(getenv("PATH")), *path = x_asprintf(":.:/nowhere:%s:%s", folder, old),
-         error[512] = "";
+    char *old = x_strdup(getenv("PATH")), error[ACCESS_ERROR_MAX] = "";
 
     write_plugin(GIVE("found"));
     assert_int_equal(find_exec(&rig->access,
@@ -138,10 +136,24 @@ static void test_K_10_looked_for_in_the_path(void **state)
     rig->plugin = exec_plugin_new(rig->loop, &rig->access, &rig->helper);
     exec_plugin_listen(rig->plugin, on_heard, rig);
     rig_run(rig);
-    assert_string_equal(rig->error, "");
-    assert_string_equal(rig->access.token, "found");
     free(old);
+}
+
+/* Without a slash: in PATH, and there in no folder that depends on where we are. */
+static void test_K_10_looked_for_in_the_path(void **state)
+{
+    char *path = x_asprintf("/nowhere:%s:%s", folder, getenv("PATH")), *here = getcwd(NULL, 0);
+
+    run_by_path(*state, path);
+    assert_string_equal(((struct rig *)*state)->access.token, "found");
+    rig_close(state);
+    rig_open(state);
+    assert_int_equal(chdir(folder), 0);
+    run_by_path(*state, ":.");
+    assert_int_equal(chdir(here), 0);
+    assert_non_null(strstr(((struct rig *)*state)->error, "No such file"));
     free(path);
+    free(here);
 }
 
 static void test_K_10_what_it_says_to_people_is_bounded(void **state)

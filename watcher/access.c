@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,9 @@ void access_clear(struct access *access)
     free(access->ca);
     free(access->tls_server_name);
     free(access->token_file);
+    free(access->ca_file);
+    free(access->cert_file);
+    free(access->key_file);
     free(access->cert);
     free(access->username);
     wipe(&access->proxy_url);
@@ -82,26 +84,7 @@ const char *access_token(struct access *access, int64_t now_ms)
     return access->token;
 }
 
-void access_token_refused(struct access *access)
-{
-    access->token_read_ms = INT64_MIN / 2;
-}
-
 /* ---- checks ---- */
-
-static int certificates_in(const char *pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    X509 *certificate;
-    int n = 0;
-
-    while (bio && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-        X509_free(certificate);
-        n++;
-    }
-    BIO_free(bio);
-    return n;
-}
 
 /* A host alone gets its scheme (kubernetes 1.3); what comes after the path is dropped. */
 static int finish_server(struct access *access, const struct proxy_environment *proxies, char *error)
@@ -150,7 +133,7 @@ int access_finish(struct access *access, const struct proxy_environment *proxies
         wrong = "client-key needs client-certificate";
     else if ((access->token || access->token_file) && access->username)
         wrong = "token and username exclude each other";
-    else if (access->ca && certificates_in(access->ca) == 0)
+    else if (access->ca && access_certificates(access->ca) == 0)
         wrong = "the certificate authority holds no certificate";
     if (wrong) {
         snprintf(error, ACCESS_ERROR_MAX, "%s", wrong);

@@ -15,6 +15,7 @@
 
 #define TOKEN_MAX        (64u * 1024u)
 #define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */
+#define FILES_REREAD_MS  60000 /* client-go: 5 min (kubernetes 1.8) */
 #define ACCESS_ERROR_MAX 512
 
 struct exec_entry;
@@ -33,8 +34,11 @@ struct access {
     char *token;      /* the latest good one */
     char *token_file; /* read again every TOKEN_REREAD_MS and after a 401 */
     int64_t token_read_ms;
-    char *cert, *key; /* PEM of the client certificate */
-    uint64_t era;     /* goes up when connections made so far must end: another client certificate */
+    char *cert, *key;                     /* PEM of the client certificate */
+    char *ca_file, *cert_file, *key_file; /* where ca, cert and key came from */
+    int64_t files_read_ms;
+    bool files_bad; /* at the last look; said once */
+    uint64_t era;   /* goes up when connections made so far must end: another certificate */
     char *username, *password;
     struct impersonate impersonate; /* sent with the credentials */
     struct exec_entry *exec;        /* what gives token, cert and key; NULL when they stand above */
@@ -62,8 +66,13 @@ void access_clear(struct access *access);
 /* The token to send now, or NULL. Reads the file again when it is time; a file that is empty or unreadable
  * for a moment changes nothing (kubernetes 8). */
 const char *access_token(struct access *access, int64_t now_ms);
-/* The server said 401: the next access_token() reads the file. */
-void access_token_refused(struct access *access);
+/* reread.c. Looks at the files of ca, cert and key every FILES_REREAD_MS; new content that is good replaces
+ * the old and begins another era, anything else changes nothing. */
+void access_reread(struct access *access, int64_t now_ms);
+/* The server said 401, or TLS failed: the next request reads all files. */
+void access_doubt(struct access *access);
+/* How many certificates are in this text. */
+int access_certificates(const char *pem);
 
 /* kubeconfig.c: `files` separated by ':'; explicit: one file that must exist. Returns 0 with access->server
  * NULL when no file names a server. */

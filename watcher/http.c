@@ -37,7 +37,7 @@ static void log_result(struct http *http, const struct transfer *t, const struct
 
     http->failed += !good;
     if (r->status == 401)
-        access_token_refused(http->access);
+        access_doubt(http->access);
     exec_plugin_answered(http->access->plugin, t->generation, r->status);
     if (log_get_level() > LEVEL_DEBUG)
         return;
@@ -58,6 +58,8 @@ void http_finish(struct http *http, struct transfer *t, CURLcode code)
     struct watcher_result result = transfer_result(t, code);
 
     end_timer(http, t);
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
+        access_doubt(http->access);
     log_result(http, t, &result);
     http->events.result(http->events.ctx, &result);
     handle_give_back(http, transfer_free(t));

@@ -24,17 +24,16 @@ bool in_cluster_possible(const struct access_request *request)
 int in_cluster_load(struct access *found, const struct access_request *request, char *error)
 {
     bool v6 = strchr(request->service_host, ':') && request->service_host[0] != '[';
-    char *ca = x_asprintf("%s/ca.crt", request->account_dir);
     size_t len = 0;
 
     found->server = x_asprintf("https://%s%s%s:%s", v6 ? "[" : "", request->service_host, v6 ? "]" : "",
                                request->service_port);
-    found->ca = file_read(ca, YAML_FILE_MAX, &len);
+    found->ca_file = x_asprintf("%s/ca.crt", request->account_dir);
+    found->ca = file_read(found->ca_file, YAML_FILE_MAX, &len);
     found->token_file = x_asprintf("%s/token", request->account_dir);
     if (!found->ca)
-        snprintf(error, ACCESS_ERROR_MAX, "cannot read %s: %s", ca, strerror(errno));
+        snprintf(error, ACCESS_ERROR_MAX, "cannot read %s: %s", found->ca_file, strerror(errno));
     else if (!access_token(found, clock_now().boot_ms))
         snprintf(error, ACCESS_ERROR_MAX, "cannot read a token from %s", found->token_file);
-    free(ca);
     return found->ca && found->token ? 0 : -1;
 }

@@ -155,8 +155,8 @@ static char *decode(const char *text)
     return out;
 }
 
-/* key, or key-data: at most one of them may be there. */
-static int read_pem(const struct entry *entry, const char *key, char **out, char *error)
+/* key, or key-data: at most one of them may be there. *from: the file it came from, or NULL. */
+static int read_pem(const struct entry *entry, const char *key, char **out, char **from, char *error)
 {
     char data_key[64];
     size_t len = 0;
@@ -174,11 +174,10 @@ static int read_pem(const struct entry *entry, const char *key, char **out, char
     }
     if (!file)
         return 0;
-    char *path = entry_path(entry, key);
-    *out = file_read(path, YAML_FILE_MAX, &len);
+    *from = entry_path(entry, key);
+    *out = file_read(*from, YAML_FILE_MAX, &len);
     if (!*out)
-        snprintf(error, ACCESS_ERROR_MAX, "cannot read %s %s: %s", key, path, strerror(errno));
-    free(path);
+        snprintf(error, ACCESS_ERROR_MAX, "cannot read %s %s: %s", key, *from, strerror(errno));
     return *out ? 0 : -1;
 }
 
@@ -194,7 +193,7 @@ static int read_cluster(struct access *access, const struct entry *cluster, char
     access->insecure = yaml_true(entry_node(cluster, "insecure-skip-tls-verify"));
     access->tls_server_name = copy_or_null(entry_text(cluster, "tls-server-name"));
     access->no_compression = yaml_true(entry_node(cluster, "disable-compression"));
-    return read_pem(cluster, "certificate-authority", &access->ca, error);
+    return read_pem(cluster, "certificate-authority", &access->ca, &access->ca_file, error);
 }
 
 static const char *refused_in(const struct entry *user)
@@ -228,8 +227,8 @@ static int read_user(struct access *access, const struct entry *user, char *erro
         access->token_file = entry_path(user, "tokenFile");
     access->username = copy_or_null(entry_text(user, "username"));
     access->password = copy_or_null(entry_text(user, "password"));
-    if (read_pem(user, "client-certificate", &access->cert, error) ||
-        read_pem(user, "client-key", &access->key, error))
+    if (read_pem(user, "client-certificate", &access->cert, &access->cert_file, error) ||
+        read_pem(user, "client-key", &access->key, &access->key_file, error))
         return -1;
     const char *why = refused_in(user);
     if (why) {

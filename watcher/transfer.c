@@ -265,6 +265,7 @@ static struct transfer *new_transfer(CURL *easy, struct access *access, const ch
 
 void transfer_arm(struct transfer *t, struct access *access)
 {
+    access_reread(access, clock_now().boot_ms);
     t->generation = exec_plugin_generation(access->plugin);
     transfer_set_way(t->easy, access);
     set_credentials(t, access);

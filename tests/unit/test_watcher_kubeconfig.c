@@ -246,7 +246,7 @@ static void test_K_7_K_8_token_rotation(void **state)
     assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS), "second");
     write_file("rotating", "third");
     assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS + 1), "second");
-    access_token_refused(&found); /* a 401 */
+    access_doubt(&found); /* a 401 */
     assert_string_equal(access_token(&found, t0 + 7 * TOKEN_REREAD_MS + 2), "third");
 }
 

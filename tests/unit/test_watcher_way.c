@@ -89,6 +89,12 @@ static enum watcher_fate ask(int *status, const char *ciphers)
     return result.fate;
 }
 
+static void replace_text(char **text, const char *with)
+{
+    free(*text);
+    *text = x_strdup(with);
+}
+
 static void assert_good(void)
 {
     int status;
@@ -161,6 +167,93 @@ static void test_K_6_client_certificate(void **state)
     assert_good();
     assert_string_equal(server.subject, "system:client");
     identity_free(&client);
+}
+
+static void write_pem(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* In time, and only what is good; each change begins another era, in which no old connection is used. */
+static void test_K_9_another_authority(void **state)
+{
+    char path[] = "/tmp/test-way-XXXXXX";
+    int64_t now = 1000000;
+
+    (void)state;
+    close(mkstemp(path));
+    write_pem(path, stranger.cert_pem);
+    replace_text(&the_access.ca, stranger.cert_pem);
+    the_access.ca_file = x_strdup(path);
+    the_access.files_read_ms = clock_now().boot_ms;
+    assert_refused();
+    write_pem(path, "");
+    access_reread(&the_access, now += 1000000000);
+    assert_string_equal(the_access.ca, stranger.cert_pem);
+    write_pem(path, authority.cert_pem);
+    access_reread(&the_access, now + FILES_REREAD_MS - 1);
+    assert_string_equal(the_access.ca, stranger.cert_pem);
+    assert_int_equal(the_access.era, 0);
+    access_reread(&the_access, now + FILES_REREAD_MS);
+    assert_int_equal(the_access.era, 1);
+    the_access.files_read_ms = INT64_MAX / 2;
+    assert_good();
+    unlink(path);
+    access_reread(&the_access, INT64_MAX);
+    assert_string_equal(the_access.ca, authority.cert_pem);
+    assert_int_equal(the_access.era, 1);
+}
+
+/* The usual way: a request fails, and the next one finds the file changed. */
+static void test_K_9_found_by_a_failure(void **state)
+{
+    char path[] = "/tmp/test-way-XXXXXX";
+
+    (void)state;
+    close(mkstemp(path));
+    write_pem(path, authority.cert_pem);
+    replace_text(&the_access.ca, stranger.cert_pem);
+    the_access.ca_file = x_strdup(path);
+    the_access.files_read_ms = clock_now().boot_ms;
+    assert_refused();
+    access_doubt(&the_access);
+    assert_good();
+    unlink(path);
+}
+
+static void test_K_9_another_client_certificate(void **state)
+{
+    struct identity old = identity_new("system:old", NULL, &authority),
+                    new = identity_new("system:new", NULL, &authority);
+    char cert[] = "/tmp/test-way-XXXXXX", key[] = "/tmp/test-way-XXXXXX";
+
+    (void)state;
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(server.ctx), authority.cert);
+    SSL_CTX_set_verify(server.ctx, SSL_VERIFY_PEER, NULL);
+    close(mkstemp(cert));
+    close(mkstemp(key));
+    the_access.cert_file = x_strdup(cert);
+    the_access.key_file = x_strdup(key);
+    the_access.cert = x_strdup(old.cert_pem);
+    the_access.key = x_strdup(old.key_pem);
+    write_pem(cert, new.cert_pem);
+    write_pem(key, old.key_pem);
+    assert_good();
+    assert_string_equal(server.subject, "system:old"); /* half of a change */
+    assert_int_equal(the_access.era, 0);
+    write_pem(key, new.key_pem);
+    access_doubt(&the_access);
+    assert_good();
+    assert_string_equal(server.subject, "system:new");
+    assert_int_equal(the_access.era, 1);
+    unlink(cert);
+    unlink(key);
+    identity_free(&old);
+    identity_free(&new);
 }
 
 static void through(struct host *proxy, const char *scheme)
@@ -257,6 +350,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_K_6_name_of_the_server, start, stop),
         cmocka_unit_test_setup_teardown(test_K_6_at_least_tls_1_2, start, stop),
         cmocka_unit_test_setup_teardown(test_K_6_client_certificate, start, stop),
+        cmocka_unit_test_setup_teardown(test_K_9_another_authority, start, stop),
+        cmocka_unit_test_setup_teardown(test_K_9_found_by_a_failure, start, stop),
+        cmocka_unit_test_setup_teardown(test_K_9_another_client_certificate, start, stop),
         cmocka_unit_test_setup_teardown(test_K_11_http_proxy, start, stop),
         cmocka_unit_test_setup_teardown(test_K_11_https_proxy, start, stop),
         cmocka_unit_test_setup_teardown(test_K_11_socks_proxy, start, stop),

@@ -93,6 +93,8 @@ def normal(value: Any, key: str = "") -> Any:
         # a column's description is prose of the API's documentation
         leave = {"managedFields"} | ({"description"} if {"priority", "format"} <= value.keys() else set())
         return {k: normal(v, k) for k, v in sorted(value.items()) if k not in leave}
+    if key == "verbs":
+        return sorted(value)
     if isinstance(value, list):
         return [normal(v, key) for v in value]
     if not isinstance(value, str):

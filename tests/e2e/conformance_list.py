@@ -19,6 +19,7 @@ STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
 PARTIALS = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 GO_TEXT = {"body.message": "the text is that of Go's decoder"}
 INITIAL = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
 
@@ -289,6 +290,11 @@ BUILT_IN = [
                                          "resource": "infrastructures"}}},
         leave_out={"body.status.reason": "it names the real server's authorizer", "body.metadata": "the real one adds null fields"}),
     Ask("the group", "GET", "/apis/extensions.gardener.cloud"),
+    Ask("the group's resources", "GET", "/apis/extensions.gardener.cloud/v1alpha1",
+        leave_out={"body.resources.*.storageVersionHash": "a hash of names in the real server's storage"}),
+    Ask("an unknown group", "GET", "/apis/none.example"),
+    Ask("the core group, aggregated", "GET", "/api", accept=AGGREGATED,
+        leave_out={"body.items.0.versions.0.resources": "the simulator has fewer kinds"}),
     Ask("healthz", "GET", "/healthz"),
     Ask("readyz", "GET", "/readyz"),
 ]

@@ -111,6 +111,41 @@ static void sends_initial_events(void **state)
     kube_watch_close(watch, NOW);
 }
 
+static void initial_events_of_the_future_are_an_error_in_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct kube_watch *watch =
+        watch_open(f, "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+                      "&allowWatchBookmarks=true&resourceVersion=999");
+
+    assert_non_null(watch);
+    expect(f, watch, "ERROR", "");
+    assert_string_equal(fx_str(f, "code"), "504");
+    assert_string_equal(fx_str(f, "reason"), "Timeout");
+    assert_true(kube_watch_ended(watch, NOW));
+    kube_watch_close(watch, NOW);
+}
+
+/* As the real server has it: the answer is what the request made, the event what was stored. */
+static void the_last_event_shows_the_stored_finalizer(void **state)
+{
+    struct fixture *f = *state;
+    struct kube_watch *watch;
+
+    (void)fx_create_infra(f, "a");
+    (void)fx_call(f, "PATCH", INFRAS "/a", "", MERGE_TYPE, "{'metadata':{'finalizers':['example.org/x']}}");
+    (void)fx_call(f, "DELETE", INFRAS "/a", "", "", NULL);
+    watch = watch_open(f, "watch=true&resourceVersion=0");
+    expect(f, watch, "ADDED", "a");
+    assert_int_equal(fx_call(f, "PATCH", INFRAS "/a", "", MERGE_TYPE, "{'metadata':{'finalizers':null}}"),
+                     200);
+    assert_null(json_object_get(json_object_get(f->json, "metadata"), "finalizers"));
+    expect(f, watch, "DELETED", "a");
+    assert_int_equal(json_array_size(json_object_get(json_object_get(f->json, "metadata"), "finalizers")), 1);
+    assert_int_equal(strtoull(fx_str(f, "metadata.resourceVersion"), NULL, 10), kube_sim_revision(f->sim));
+    kube_watch_close(watch, NOW);
+}
+
 static void sends_bookmarks(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +344,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(tells_a_selector_what_comes_and_goes, fx_setup, fx_teardown),
         cmocka_unit_test_setup_teardown(sends_initial_events, fx_setup, fx_teardown),
         cmocka_unit_test_setup_teardown(sends_bookmarks, fx_setup, fx_teardown),
+        cmocka_unit_test_setup_teardown(initial_events_of_the_future_are_an_error_in_the_stream, fx_setup,
+                                        fx_teardown),
+        cmocka_unit_test_setup_teardown(the_last_event_shows_the_stored_finalizer, fx_setup, fx_teardown),
         cmocka_unit_test_setup_teardown(says_gone_after_compaction, fx_setup, fx_teardown),
         cmocka_unit_test_setup_teardown(loses_a_slow_reader, fx_setup, fx_teardown),
         cmocka_unit_test_setup_teardown(pages_one_state, fx_setup, fx_teardown),

@@ -28,7 +28,7 @@ static void api_group(struct ks_call *call, const char *group, const char *versi
     ks_answer_json(call, 200, made);
 }
 
-static bool group_seen(const struct kube_sim *sim, size_t upto, const char *group)
+bool ks_group_seen(const struct kube_sim *sim, size_t upto, const char *group)
 {
     for (size_t i = 0; i < upto; i++)
         if (!sim->resources[i]->gone && strcmp(sim->resources[i]->group, group) == 0)
@@ -44,7 +44,7 @@ static void api_groups(struct ks_call *call)
     for (size_t i = 0; i < sim->n_resources; i++) {
         const struct ks_resource *res = sim->resources[i];
 
-        if (!res->gone && *res->group && !group_seen(sim, i, res->group))
+        if (!res->gone && *res->group && !ks_group_seen(sim, i, res->group))
             (void)json_array_append_new(groups, group_json(res->group, res->version));
     }
     (void)json_array_append_new(groups, group_json("authorization.k8s.io", "v1"));
@@ -229,7 +229,9 @@ static void discovery(struct ks_call *call)
 {
     const char *path = call->req->path;
 
-    if (strcmp(path, "/api") == 0)
+    if ((strcmp(path, "/api") == 0 || strcmp(path, "/apis") == 0) && ks_wants_aggregated(call))
+        ks_aggregated(call, strcmp(path, "/api") == 0);
+    else if (strcmp(path, "/api") == 0)
         ks_answer_json(call, 200,
                        json_pack("{s:s,s:[s],s:[{s:s,s:s}]}", "kind", "APIVersions", "versions", "v1",
                                  "serverAddressByClientCIDRs", "clientCIDR", "0.0.0.0/0", "serverAddress",

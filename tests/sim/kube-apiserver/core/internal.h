@@ -372,6 +372,13 @@ struct kube_watch *ks_watch_open(struct ks_call *call, const struct ks_fault *fa
 /* ---- discovery.c ---- */
 /* Answers every path that is no resource. */
 void ks_other(struct ks_call *call);
+/* Whether one of the first upto resources is of that group. */
+bool ks_group_seen(const struct kube_sim *sim, size_t upto, const char *group);
+
+/* ---- aggregated.c ---- */
+bool ks_wants_aggregated(const struct ks_call *call);
+/* Answers /api (core) or /apis with everything below. */
+void ks_aggregated(struct ks_call *call, bool core);
 
 /* ---- faults.c ---- */
 /* The first rule that strikes this call now, counted; NULL for none. */

@@ -22,8 +22,8 @@ struct state {
     char version[65];
     uint64_t uptime_ms;
     bool ready;
-    bool elected, leading;      /* the watcher's election */
-    char lease[LIMIT_NAME + 1]; /* its name, without the namespace */
+    bool elected, leading, held; /* the watcher's election; held: by somebody */
+    char lease[LIMIT_NAME + 1];  /* its name, without the namespace */
     uint64_t transitions;
     uint8_t *processes; /* msgpack, owned */
     size_t processes_len;
@@ -82,5 +82,12 @@ void state_free(struct exporter *e);
 unsigned health_page(const struct state *state, const char *path, bool verbose, const char *exclude,
                      struct text *out);
 void metrics_page(const struct state *state, struct text *out);
+void metrics_head(struct text *out, const char *name, const char *type, const char *help);
+/* Makes a label's value need no escapes. */
+void metrics_clean(char *text);
+/* ---- controller.c. gauges: of the watcher's last beat, absent before */
+void controller_page(struct value gauges, unsigned workers, struct text *out);
+/* ---- process.c. The numbers of all processes in sum, from /proc */
+void process_page(struct value rows, struct text *out);
 
 #endif

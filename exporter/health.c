@@ -38,13 +38,30 @@ static bool workers_ready(const struct state *state)
     return count(state, "worker", "ready") > 0 && count(state, "worker", "parked") == 0;
 }
 
+/* Has the first list been seen (kubernetes 29)? A standby keeps none: it has, when it saw whom it waits for.
+ */
+static bool synced(const struct state *state)
+{
+    struct value rows = {.at = state->processes, .len = state->processes_len};
+    int64_t n = 0;
+
+    if (!state->known)
+        return false;
+    if (state->elected && !state->leading)
+        return state->held;
+    for (struct value_iter it = value_each(rows); value_next(&it);)
+        if (value_is_text(value_get(it.item, "role"), "watcher"))
+            value_int(value_at(it.item, "gauges", "synced", NULL), &n);
+    return n == 1;
+}
+
 static const struct {
     const char *page, *name;
     bool (*passes)(const struct state *state);
 } checks[] = {
     {"healthz", "ping", supervisor_answers}, {"readyz", "supervisor", supervisor_answers},
     {"readyz", "watcher", watcher_ready},    {"readyz", "packet-gateway", gateway_ready},
-    {"readyz", "workers", workers_ready},
+    {"readyz", "workers", workers_ready},    {"readyz", "informer-sync", synced},
 };
 
 /* "/readyz/watcher" is the check "watcher" of the page "readyz". */

@@ -44,7 +44,7 @@ static const struct {
     {"provider_packet_process_uptime_seconds", "gauge", "Time since the process was started.", uptime},
 };
 
-static void clean(char *text)
+void metrics_clean(char *text)
 {
     for (char *c = text; *c; c++)
         if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
@@ -56,10 +56,10 @@ static void label(struct value row, char *buf, size_t size)
 {
     if (!span_copy(value_text(value_get(row, "role")), buf, size))
         buf[0] = '\0';
-    clean(buf);
+    metrics_clean(buf);
 }
 
-static void head(struct text *out, const char *name, const char *type, const char *help)
+void metrics_head(struct text *out, const char *name, const char *type, const char *help)
 {
     text_add(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -72,53 +72,44 @@ static void leadership(const struct state *state, struct text *out)
     if (!state->elected)
         return;
     memcpy(name, state->lease, sizeof name);
-    clean(name);
-    head(out, "leader_election_master_status", "gauge", "Whether this pod leads.");
+    metrics_clean(name);
+    metrics_head(out, "leader_election_master_status", "gauge", "Whether this pod leads.");
     text_add(out, "leader_election_master_status{name=\"%s\"} %d\n", name, state->leading);
-    head(out, "provider_packet_leader_transitions", "gauge", "How often the Lease changed its holder.");
+    metrics_head(out, "provider_packet_leader_transitions", "gauge",
+                 "How often the Lease changed its holder.");
     text_add(out, "provider_packet_leader_transitions{name=\"%s\"} %" PRIu64 "\n", name, state->transitions);
 }
 
 /* Numbers of one process' last beat. A counter starts again at 0 with its process, which Prometheus knows. */
 static const struct {
     const char *role, *key, *name, *type, *help;
-    const char *labels; /* as written between the braces, ours and thus without escapes; NULL: none */
-    bool thousandths;   /* of the unit in the name */
-    bool always;        /* dashboards of controller-runtime expect it, at 0, before the first beat */
+    bool thousandths; /* of the unit in the name */
 } beats[] = {
-    {"watcher", "ready", "workqueue_depth", "gauge",
-     "Objects whose turn has come, not those that are delayed.",
-     "name=\"infrastructure\",controller=\"infrastructure\",priority=\"\"", false, true},
-    {"watcher", "adds", "workqueue_adds_total", "counter", "Objects put into the queue.",
-     "name=\"infrastructure\",controller=\"infrastructure\"", false, true},
-    {"watcher", "retries", "workqueue_retries_total", "counter", "Objects put into the queue with a delay.",
-     "name=\"infrastructure\",controller=\"infrastructure\"", false, true},
-    {"watcher", "running", "controller_runtime_active_workers", "gauge", "Jobs that run.",
-     "controller=\"infrastructure\"", false, true},
     {"watcher", "objects", "provider_packet_objects", "gauge", "Infrastructures that the watcher knows.",
-     NULL, false, false},
-    {"watcher", "synced", "provider_packet_synced", "gauge", "Whether the first list is complete.", NULL,
-     false, false},
+     false},
+    {"watcher", "synced", "provider_packet_synced", "gauge", "Whether the first list is complete.", false},
+    {"watcher", "watch_silent_ms", "provider_packet_watch_silent_seconds", "gauge",
+     "Time since the watch of Infrastructures last said something.", true},
     {"watcher", "waiting_for_budget", "provider_packet_waiting_for_budget", "gauge",
-     "Objects that wait until Packet's budget allows them.", NULL, false, false},
+     "Objects that wait until Packet's budget allows them.", false},
     {"watcher", "strikes", "provider_packet_strikes_total", "counter", "Jobs that ended with their worker.",
-     NULL, false, false},
-    {"watcher", "renewals", "provider_packet_lease_renewals_total", "counter", "Renewals of the Lease.", NULL,
-     false, false},
+     false},
+    {"watcher", "renewals", "provider_packet_lease_renewals_total", "counter", "Renewals of the Lease.",
+     false},
     {"watcher", "renewals_failed", "provider_packet_lease_renewals_failed_total", "counter",
-     "Renewals of the Lease that failed.", NULL, false, false},
+     "Renewals of the Lease that failed.", false},
     {"packet-gateway", "calls_started", "provider_packet_api_calls_total", "counter",
-     "Calls of Packet's API.", NULL, false, false},
+     "Calls of Packet's API.", false},
     {"packet-gateway", "calls_failed", "provider_packet_api_calls_failed_total", "counter",
-     "Calls of Packet's API that failed.", NULL, false, false},
+     "Calls of Packet's API that failed.", false},
     {"packet-gateway", "calls_waiting", "provider_packet_api_calls_waiting", "gauge",
-     "Calls that wait for Packet's budget.", NULL, false, false},
+     "Calls that wait for Packet's budget.", false},
     {"packet-gateway", "budget", "provider_packet_api_budget", "gauge", "Calls that Packet still allows now.",
-     NULL, false, false},
+     false},
     {"packet-gateway", "pause_ms", "provider_packet_api_pause_seconds", "gauge",
-     "Time until Packet is called again.", NULL, true, false},
+     "Time until Packet is called again.", true},
     {"packet-gateway", "api_silent_ms", "provider_packet_api_silent_seconds", "gauge",
-     "Time that Packet is taken for unreachable; 0: it answers.", NULL, true, false},
+     "Time that Packet is taken for unreachable; 0: it answers.", true},
 };
 
 static struct value beat_of(struct value rows, const char *role)
@@ -129,16 +120,24 @@ static struct value beat_of(struct value rows, const char *role)
     return (struct value){0};
 }
 
+static unsigned rows_of(struct value rows, const char *role)
+{
+    unsigned n = 0;
+
+    for (struct value_iter it = value_each(rows); value_next(&it);)
+        n += value_is_text(value_get(it.item, "role"), role);
+    return n;
+}
+
 static void beats_page(struct value rows, struct text *out)
 {
     for (size_t i = 0; i < sizeof beats / sizeof beats[0]; i++) {
         int64_t n = 0;
 
-        if (!value_int(value_get(beat_of(rows, beats[i].role), beats[i].key), &n) && !beats[i].always)
+        if (!value_int(value_get(beat_of(rows, beats[i].role), beats[i].key), &n))
             continue;
-        head(out, beats[i].name, beats[i].type, beats[i].help);
-        text_add(out, beats[i].labels ? "%s{%s} " : "%s%s ", beats[i].name,
-                 beats[i].labels ? beats[i].labels : "");
+        metrics_head(out, beats[i].name, beats[i].type, beats[i].help);
+        text_add(out, "%s ", beats[i].name);
         if (beats[i].thousandths)
             text_add(out, "%" PRId64 ".%03d\n", n / 1000, (int)(n % 1000));
         else
@@ -151,24 +150,29 @@ void metrics_page(const struct state *state, struct text *out)
     struct value rows = {.at = state->processes, .len = state->processes_len};
     char role[32];
 
-    head(out, "provider_packet_build_info", "gauge", "The version that runs.");
+    metrics_head(out, "provider_packet_build_info", "gauge", "The version that runs.");
     text_add(out, "provider_packet_build_info{version=\"%s\"} 1\n", PROVIDER_PACKET_VERSION);
-    head(out, "provider_packet_supervisor_up", "gauge", "Whether the supervisor answered this scrape.");
+    metrics_head(out, "provider_packet_supervisor_up", "gauge",
+                 "Whether the supervisor answered this scrape.");
     text_add(out, "provider_packet_supervisor_up %d\n", state->known);
     if (!state->known)
         return;
-    head(out, "provider_packet_supervisor_uptime_seconds", "gauge", "Time since the supervisor was started.");
+    metrics_head(out, "provider_packet_supervisor_uptime_seconds", "gauge",
+                 "Time since the supervisor was started.");
     text_add(out, "provider_packet_supervisor_uptime_seconds %" PRIu64 "\n", state->uptime_ms / 1000);
-    head(out, "provider_packet_ready", "gauge", "Whether all processes are ready and know each other.");
+    metrics_head(out, "provider_packet_ready", "gauge",
+                 "Whether all processes are ready and know each other.");
     text_add(out, "provider_packet_ready %d\n", state->ready);
     leadership(state, out);
     for (size_t i = 0; i < sizeof series / sizeof series[0]; i++) {
-        head(out, series[i].name, series[i].type, series[i].help);
+        metrics_head(out, series[i].name, series[i].type, series[i].help);
         for (struct value_iter it = value_each(rows); value_next(&it);) {
             label(it.item, role, sizeof role);
             text_add(out, "%s{role=\"%s\",slot=\"%" PRId64 "\"} %" PRId64 "\n", series[i].name, role,
                      number(it.item, "slot"), series[i].value(it.item));
         }
     }
+    controller_page(beat_of(rows, "watcher"), rows_of(rows, "worker"), out);
     beats_page(rows, out);
+    process_page(rows, out);
 }

@@ -36,6 +36,7 @@ static void take_leadership(struct state *s, struct value leadership)
 
     s->elected = name != NULL;
     s->leading = false;
+    s->held = value_text(value_get(leadership, "holder")).len > 0;
     value_bool(value_get(leadership, "leading"), &s->leading);
     value_int(value_get(leadership, "transitions"), &transitions);
     s->transitions = (uint64_t)transitions;

@@ -12,6 +12,7 @@
 #include "watcher/headers.h"
 #include "watcher/impersonate.h"
 #include "watcher/proxy.h"
+#include "watcher/tally.h"
 
 #define TOKEN_MAX        (64u * 1024u)
 #define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */
@@ -43,6 +44,7 @@ struct access {
     struct impersonate impersonate; /* sent with the credentials */
     struct exec_entry *exec;        /* what gives token, cert and key; NULL when they stand above */
     struct exec_plugin *plugin;     /* that runs it; main.c's */
+    struct tally tally;             /* of the requests of everybody here */
     struct warnings warnings;       /* that the API server has sent to anybody here */
     const char *source;             /* for the log: "kubeconfig", "in-cluster" */
 };

@@ -36,6 +36,7 @@ static void log_result(struct http *http, const struct transfer *t, const struct
     bool good = r->fate == KUBE_ANSWERED && r->status >= 200 && r->status < 300;
 
     http->failed += !good;
+    tally_add(&http->access->tally, t->method, r->fate == KUBE_ANSWERED || t->watch ? r->status : 0);
     if (r->status == 401)
         access_doubt(http->access);
     exec_plugin_answered(http->access->plugin, t->generation, r->status);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proto/pack.h"
 #include "proto/proc.h"
+#include "watcher/beat.h"
 #include "watcher/core/watcher.h"
 #include "watcher/exec_plugin.h"
 #include "watcher/http.h"
@@ -261,49 +262,12 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 static int on_beat(zloop_t *loop, int timer, void *arg)
 {
     struct watcher *w = arg;
-    struct watcher_gauges now;
     struct pack p;
 
     (void)loop;
     (void)timer;
-    watcher_core_gauges(w->core, &now);
-    const struct {
-        const char *name;
-        uint64_t n;
-    } gauges[] = {
-        {"synced", watcher_core_synced(w->core)},
-        {"objects", now.objects},
-        {"queued", now.queued},
-        {"ready", now.ready},
-        {"adds", now.adds},
-        {"retries", now.retries},
-        {"waiting_for_budget", now.waiting_for_budget},
-        {"running", now.running},
-        {"requests", now.requests},
-        {"requests_started", http_started(w->http)},
-        {"requests_failed", http_failed(w->http)},
-        {"events", now.events},
-        {"lists", now.lists},
-        {"watches", now.watches},
-        {"unreadable", now.unreadable},
-        {"jobs", now.jobs},
-        {"failed", now.failed},
-        {"strikes", now.strikes},
-        {"refused", now.refused},
-        {"leading", now.leading},
-        {"renewals", now.renewals},
-        {"renewals_failed", now.renewals_failed},
-        {"heartbeats", now.heartbeats},
-    };
-    const size_t n = sizeof gauges / sizeof gauges[0];
-
     pack_open(&p);
-    pack_map(&p, (uint32_t)n + (w->settings.access.plugin != NULL));
-    for (size_t i = 0; i < n; i++) {
-        pack_text(&p, gauges[i].name);
-        pack_uint(&p, gauges[i].n);
-    }
-    exec_plugin_pack(w->settings.access.plugin, &p);
+    beat_pack(&p, w->core, w->http, &w->settings.access);
     proc_beat(&w->proc, watcher_core_doing(w->core), NULL, 0, pack_result(&p));
     pack_close(&p);
     return settle(w);

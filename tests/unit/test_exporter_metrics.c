@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "exporter/exporter.h"
+#include "proto/buckets.h"
 #include "proto/pack.h"
 
 /* The end of name{label="value",...}; NULL when it is none. */
@@ -35,11 +36,27 @@ static const char *sample_name(const char *p)
     return *p == '}' ? p + 1 : NULL;
 }
 
+/* Buckets never fall, the last one is +Inf and the count. */
+static void check_part(const char *suffix, const char *end, uint64_t *below)
+{
+    uint64_t n = strtoull(end + 1, NULL, 10);
+
+    if (!strncmp(suffix, "_bucket{", 8)) {
+        assert_true(n >= *below);
+        *below = n;
+    } else if (!strncmp(suffix, "_count{", 7)) {
+        assert_int_equal(n, *below);
+    } else {
+        assert_int_equal(strncmp(suffix, "_sum{", 5), 0);
+    }
+}
+
 /* Every family has its HELP, then its TYPE, then its samples, once. */
 static void check_page(const struct text *page)
 {
     char *copy = strdup(page->data), *rest = copy, *line;
-    char family[128] = "", mark[160];
+    char family[128] = "", mark[160], type = ' ';
+    uint64_t below = 0;
 
     assert_int_equal(page->data[page->len - 1], '\n');
     while ((line = strsep(&rest, "\n")) && rest) {
@@ -50,8 +67,11 @@ static void check_page(const struct text *page)
             line = strsep(&rest, "\n");
             snprintf(mark, sizeof mark, "# TYPE %s ", family);
             assert_true(line && strncmp(line, mark, strlen(mark)) == 0);
+            type = line[strlen(mark)];
             assert_true(strcmp(line + strlen(mark), "gauge") == 0 ||
-                        strcmp(line + strlen(mark), "counter") == 0);
+                        strcmp(line + strlen(mark), "counter") == 0 ||
+                        strcmp(line + strlen(mark), "histogram") == 0);
+            below = 0;
             continue;
         }
         const char *end = sample_name(line);
@@ -59,7 +79,10 @@ static void check_page(const struct text *page)
 
         assert_non_null(end);
         assert_int_equal(strncmp(line, family, strlen(family)), 0);
-        assert_true(line[strlen(family)] == '{' || line[strlen(family)] == ' ');
+        if (type == 'h')
+            check_part(line + strlen(family), end, &below);
+        else
+            assert_true(line[strlen(family)] == '{' || line[strlen(family)] == ' ');
         assert_int_equal(*end, ' ');
         strtod(end + 1, &after);
         assert_true(after > end + 1 && *after == '\0');
@@ -148,6 +171,86 @@ static void test_K_37_series_exist_before_the_first_beat(void **unused)
     pack_close(&p);
 }
 
+/* The bounds and their texts as client_golang writes them; counts become cumulative. */
+static void test_K_37_histograms(void **unused)
+{
+    struct pack p;
+    struct text page = {0};
+
+    (void)unused;
+    pack_open(&p);
+    pack_array(&p, 1);
+    pack_map(&p, 2);
+    pack_text(&p, "role");
+    pack_text(&p, "watcher");
+    pack_text(&p, "gauges");
+    pack_map(&p, 6);
+    pack_text(&p, "results");
+    pack_array(&p, 4);
+    for (int i = 1; i <= 4; i++)
+        pack_uint(&p, (uint64_t)i);
+    pack_text(&p, "waits");
+    pack_array(&p, 14);
+    pack_uint(&p, 12345);
+    for (int i = 0; i < 13; i++)
+        pack_uint(&p, i == 0 || i == 8 || i == 12 ? 2 : 0);
+    pack_text(&p, "longest_ms");
+    pack_uint(&p, 61007);
+    pack_text(&p, "strikes");
+    pack_uint(&p, 9);
+    pack_text(&p, "host");
+    pack_text(&p, "127.0.0.1:6443");
+    pack_text(&p, "rest");
+    pack_map(&p, 2);
+    pack_text(&p, "PATCH 409");
+    pack_uint(&p, 3);
+    pack_text(&p, "GET <error>");
+    pack_uint(&p, 1);
+    render(&p, &page);
+#define QUEUE "name=\"infrastructure\",controller=\"infrastructure\""
+    assert_line(&page,
+                "controller_runtime_reconcile_total{controller=\"infrastructure\",result=\"success\"} 1");
+    assert_line(
+        &page,
+        "controller_runtime_reconcile_total{controller=\"infrastructure\",result=\"requeue_after\"} 4");
+    assert_line(&page, "controller_runtime_reconcile_errors_total{controller=\"infrastructure\"} 2");
+    assert_line(&page, "controller_runtime_reconcile_panics_total{controller=\"infrastructure\"} 9");
+    assert_line(&page, "workqueue_queue_duration_seconds_bucket{" QUEUE ",le=\"1e-08\"} 2");
+    assert_line(&page, "workqueue_queue_duration_seconds_bucket{" QUEUE ",le=\"9.999999999999999e-05\"} 2");
+    assert_line(&page, "workqueue_queue_duration_seconds_bucket{" QUEUE ",le=\"1\"} 4");
+    assert_line(&page, "workqueue_queue_duration_seconds_bucket{" QUEUE ",le=\"1000\"} 4");
+    assert_line(&page, "workqueue_queue_duration_seconds_bucket{" QUEUE ",le=\"+Inf\"} 6");
+    assert_line(&page, "workqueue_queue_duration_seconds_sum{" QUEUE "} 12.345");
+    assert_line(&page, "workqueue_longest_running_processor_seconds{" QUEUE "} 61.007");
+    assert_line(&page, "rest_client_requests_total{code=\"409\",host=\"127.0.0.1:6443\",method=\"PATCH\"} 3");
+    assert_line(&page,
+                "rest_client_requests_total{code=\"<error>\",host=\"127.0.0.1:6443\",method=\"GET\"} 1");
+    assert_line(
+        &page, "controller_runtime_reconcile_time_seconds_bucket{controller=\"infrastructure\",le=\"60\"} 0");
+    text_free(&page);
+    pack_close(&p);
+}
+
+static void test_K_37_where_a_time_is_counted(void **unused)
+{
+    static const struct {
+        int64_t ms;
+        size_t reconcile, queue;
+    } rows[] = {{-5, 0, 0}, {0, 0, 0},       {1, 0, 5},       {5, 0, 6},
+                {6, 1, 6},  {60000, 39, 10}, {60001, 40, 10}, {1000001, 40, 12}};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct histogram a = {.sum_ms = 0}, b = {.sum_ms = 0};
+
+        histogram_add(&a, &buckets_reconcile, rows[i].ms);
+        histogram_add(&b, &buckets_queue, rows[i].ms);
+        assert_int_equal(a.counts[rows[i].reconcile], 1);
+        assert_int_equal(b.counts[rows[i].queue], 1);
+        assert_int_equal(a.sum_ms, rows[i].ms > 0 ? rows[i].ms : 0);
+    }
+}
+
 static void test_K_69_a_page_without_the_supervisor(void **unused)
 {
     struct text page = {0};
@@ -163,6 +266,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_K_37_numbers_of_the_beats),
         cmocka_unit_test(test_K_37_series_exist_before_the_first_beat),
+        cmocka_unit_test(test_K_37_histograms),
+        cmocka_unit_test(test_K_37_where_a_time_is_counted),
         cmocka_unit_test(test_K_69_a_page_without_the_supervisor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

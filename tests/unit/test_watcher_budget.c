@@ -33,7 +33,7 @@ static void test_later_is_waiting_and_not_a_failure(void **state)
 
     (void)state;
     told_later(fx, "a", 300);
-    watcher_core_gauges(fx->core, &gauges);
+    watcher_core_gauges(fx->core, fx->now, &gauges);
     assert_int_equal(gauges.waiting_for_budget, 1);
     assert_int_equal(gauges.failed, 0);
     assert_int_equal(work_of(fx, "a")->failures, 0);
@@ -45,7 +45,7 @@ static void test_later_is_waiting_and_not_a_failure(void **state)
     assert_null(fx_asked(fx, "GET", "infrastructures/a"));
     fx_tick(fx, 20000); /* a COME got lost */
     assert_non_null(fx_asked(fx, "GET", "infrastructures/a"));
-    watcher_core_gauges(fx->core, &gauges);
+    watcher_core_gauges(fx->core, fx->now, &gauges);
     assert_int_equal(gauges.waiting_for_budget, 0);
     fx_free(fx);
 }

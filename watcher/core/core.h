@@ -4,7 +4,8 @@
  *   watcher.c    what comes in: messages, results, events, time     -> all below
  *   reflector.c  list and watch, versions, backoff                  -> events.c, requests.c
  *   events.c     one object as list or watch showed it              -> cache, admit, ahead, queue, jobs.c
- *   jobs.c       who works on what; the end of a job                -> prepare.c, grants.c, queue
+ *   jobs.c       who works on what                                  -> prepare.c, grants.c, job_end.c, queue
+ *   job_end.c    what the end of a job means for queue and numbers  -> queue
  *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
@@ -17,6 +18,7 @@
 #ifndef WATCHER_CORE_CORE_H
 #define WATCHER_CORE_CORE_H
 
+#include "base/log.h"
 #include "proto/pack.h"
 #include "watcher/core/admit.h"
 #include "watcher/core/cache.h"
@@ -196,6 +198,7 @@ struct watcher_core {
     uint64_t next_id; /* of calls */
     uint64_t next_job, next_handle, next_correlation;
     uint64_t jobs_started, jobs_failed, strikes, refused;
+    struct measures measures;
     char doing[160];
 };
 
@@ -240,7 +243,11 @@ void ahead_reached(struct watcher_core *core, struct span version);
 void ahead_forget(struct watcher_core *core, struct span ns, struct span name);
 void ahead_close(struct watcher_core *core);
 
+/* job_end.c */
+void jobs_free(struct watcher_core *core, struct job *job);
+
 /* jobs.c */
+void jobs_log(enum log_level level, const struct job *job, const char *msg, const char *detail);
 void jobs_pump(struct watcher_core *core);
 struct job *jobs_find(struct watcher_core *core, uint64_t worker, uint64_t id);
 /* A version of the key that the job has not read: true when its preparation will read it. */

@@ -8,15 +8,13 @@
 #include "base/log.h"
 #include "watcher/core/core.h"
 
-#define LATER_LEAST_MS  10 /* "later" is never at once */
-#define AGAINS_AT_ONCE  5  /* JOB_AGAIN in a row before it backs off */
 #define REVOKE_AGAIN_MS 1000
 
 /* A job that goes on for so long has lost its worker's attention; the worker's own answer to a long job comes
  * far earlier (design 12.7). */
 #define JOB_LOST_MS (2 * JOB_WALL_MS)
 
-static void log_job(enum log_level level, const struct job *job, const char *msg, const char *detail)
+void jobs_log(enum log_level level, const struct job *job, const char *msg, const char *detail)
 {
     char ns[LIMIT_NAME + 1];
 
@@ -105,110 +103,6 @@ void jobs_send(struct watcher_core *core, struct job *job)
     core->jobs_started++;
     jobs_phase(core, job, PHASE_SENT, STARTED_DEADLINE_MS);
     core_send(core, WORKER, job->worker->incarnation, MSG_JOB, &body, 0);
-}
-
-/* ---- end ---- */
-
-static void job_free(struct watcher_core *core, struct job *job)
-{
-    struct job **link = &core->jobs;
-
-    while (*link != job)
-        link = &(*link)->next;
-    *link = job->next;
-    if (job->worker)
-        job->worker->job = NULL;
-    requests_detach(core, job);
-    secret_wipe(&job->credentials);
-    pack_close(&job->object);
-    pack_close(&job->fresh);
-    queue_done(&core->queue, job->work, core->now.boot_ms);
-    free(job);
-}
-
-void jobs_give_back(struct watcher_core *core, struct job *job, int64_t delay_ms)
-{
-    if (delay_ms < 0)
-        queue_add_limited(&core->queue, job->work, core->now.boot_ms);
-    else
-        queue_add_after(&core->queue, job->work, delay_ms, core->now.boot_ms);
-    job_free(core, job);
-}
-
-void jobs_wait_budget(struct watcher_core *core, struct job *job, int64_t delay_ms)
-{
-    queue_wait_budget(&core->queue, job->work, delay_ms, core->now.boot_ms);
-    job_free(core, job);
-}
-
-int64_t jobs_later(int64_t asked_ms)
-{
-    return asked_ms > LATER_LEAST_MS ? asked_ms : LATER_LEAST_MS;
-}
-
-void jobs_give_up(struct watcher_core *core, struct job *job)
-{
-    queue_forget(job->work);
-    job_free(core, job);
-}
-
-/* What the worker's last word means for the queue (kubernetes 3.4). */
-static void job_queue(struct watcher_core *core, struct job *job)
-{
-    struct work *work = job->work;
-    int64_t now = core->now.boot_ms;
-
-    work->absent_since = job->result.absent_since;
-    work->agains = job->result.result == JOB_AGAIN ? work->agains + 1 : 0;
-    switch (job->result.result) {
-    case JOB_RETRY:
-        core->jobs_failed++;
-        queue_add_limited(&core->queue, work, now);
-        break;
-    case JOB_LATER:
-        queue_forget(work);
-        queue_add_after(&core->queue, work, jobs_later((int64_t)job->result.after_ms), now);
-        break;
-    case JOB_AGAIN:
-        if (work->agains > AGAINS_AT_ONCE)
-            queue_add_limited(&core->queue, work, now);
-        else
-            queue_add_after(&core->queue, work, 0, now);
-        break;
-    default: /* JOB_DONE, JOB_SKIP */
-        work->absent_since = 0;
-        queue_forget(work);
-        break;
-    }
-}
-
-/* A worker that died at it counts like a failure (kubernetes 34), unless the gateway died and took it along.
- */
-static void job_strike(struct watcher_core *core, struct job *job)
-{
-    if (!core->gateway || job->gateway_died) {
-        queue_add_after(&core->queue, job->work, 0, core->now.boot_ms);
-        return;
-    }
-    job->work->strikes++;
-    core->strikes++;
-    queue_add_limited(&core->queue, job->work, core->now.boot_ms);
-    log_job(LEVEL_WARN, job, "the worker died at this object; it is run again", "");
-}
-
-void jobs_settle(struct watcher_core *core, struct job *job)
-{
-    bool revoked = !job->handle || job->revoked || job->gateway_died || !core->gateway;
-
-    if (job->open || (job->phase != PHASE_ENDING && job->phase != PHASE_ORPHANED))
-        return;
-    if (job->phase == PHASE_ORPHANED && !revoked)
-        return;
-    if (job->done)
-        job_queue(core, job);
-    else
-        job_strike(core, job);
-    job_free(core, job);
 }
 
 /* ---- what workers and the supervisor say ---- */
@@ -316,7 +210,7 @@ void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done
     job->done = true;
     if (done->result != JOB_RETRY || core_worth_a_line(job->work->failures + 1)) {
         span_copy(done->summary, summary, sizeof summary);
-        log_job(LEVEL_DEBUG, job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
+        jobs_log(LEVEL_DEBUG, job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
     }
     job->result.summary = (struct span){0};
     grants_revoke(core, job);
@@ -336,7 +230,7 @@ static void end_worker(struct watcher_core *core, struct job *job, struct span r
     if (job->end_asked)
         return;
     job->end_asked = true;
-    log_job(LEVEL_WARN, job, "ending the worker", reason.p);
+    jobs_log(LEVEL_WARN, job, "ending the worker", reason.p);
     core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_END_WORKER, &body, 0);
 }
 
@@ -391,6 +285,6 @@ void jobs_close(struct watcher_core *core)
 
         job->worker = NULL;
         job->work->dirty = false;
-        job_free(core, job);
+        jobs_free(core, job);
     }
 }

@@ -190,6 +190,8 @@ void queue_add(struct queue *queue, struct span ns, struct span name, enum queue
     } else {
         keep_body(queue, work, body);
     }
+    if (work->place != WORK_READY)
+        work->ready_ms = now_ms;
     take_out(queue, work);
     put_in(queue, work, WORK_READY, rank(work, now_ms));
 }
@@ -218,7 +220,10 @@ void queue_come(struct queue *queue, struct work *work)
 {
     if (work->place != WORK_READY && !work->for_budget)
         return;
-    queue->adds += work->place != WORK_READY;
+    if (work->place != WORK_READY) {
+        queue->adds++;
+        work->ready_ms = INT64_MAX; /* it is taken at once */
+    }
     take_out(queue, work);
     put_in(queue, work, WORK_READY, INT64_MIN);
 }
@@ -270,12 +275,14 @@ struct work *queue_take(struct queue *queue, int64_t now_ms)
         int64_t since = due->order;
 
         queue->adds++;
+        due->ready_ms = since;
         take_out(queue, due);
         put_in(queue, due, WORK_READY, rank(due, since));
     }
     if (!queue->ready.count)
         return NULL;
     struct work *work = queue->ready.items[0];
+    histogram_add(&queue->waits, &buckets_queue, work->ready_ms < now_ms ? now_ms - work->ready_ms : 0);
     take_out(queue, work);
     work->processing = true;
     return work;
@@ -287,6 +294,7 @@ void queue_done(struct queue *queue, struct work *work, int64_t now_ms)
     queue_stale(queue, work);
     if (work->dirty) {
         work->dirty = false;
+        work->ready_ms = now_ms;
         take_out(queue, work);
         put_in(queue, work, WORK_READY, rank(work, now_ms));
     }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "proto/buckets.h"
 #include "watcher/core/hash.h"
 
 #define QUEUE_BODIES_MAX                                                                                     \
@@ -32,6 +33,7 @@ struct work {
     enum work_place place;
     size_t heap_at;         /* in the heap of its place */
     int64_t order;          /* of that heap: when it is due, or its rank among the ready */
+    int64_t ready_ms;       /* since when it is ready */
     uint64_t seq;           /* first come, first served among equals */
     bool processing, dirty; /* handed out; to be run again when it comes back (kubernetes 31) */
     bool for_budget;        /* delayed until COME; the delay is for the case that none comes */
@@ -58,6 +60,7 @@ struct queue {
     size_t body_bytes;
     size_t for_budget; /* keys that wait for COME */
     uint64_t adds, retries;
+    struct histogram waits; /* from ready to handed out */
 };
 
 void queue_open(struct queue *queue, const struct hash_key *key, uint64_t *random);

@@ -261,7 +261,7 @@ bool watcher_core_lost(const struct watcher_core *core)
     return core->lost;
 }
 
-void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out)
+void watcher_core_gauges(const struct watcher_core *core, struct instant now, struct watcher_gauges *out)
 {
     *out = (struct watcher_gauges){
         .objects = core->cache.count,
@@ -282,9 +282,17 @@ void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges 
         .heartbeats = core->heartbeat.beats,
         .adds = core->queue.adds,
         .retries = core->queue.retries,
+        .watch_silent_ms = core->leading ? (uint64_t)(now.boot_ms - core->reflector.heard_ms) : 0,
+        .measures = &core->measures,
+        .waits = &core->queue.waits,
     };
-    for (const struct job *job = core->jobs; job; job = job->next)
+    for (const struct job *job = core->jobs; job; job = job->next) {
+        uint64_t ms = (uint64_t)(now.boot_ms - job->began_ms);
+
         out->running++;
+        out->unfinished_ms += ms;
+        out->longest_ms = ms > out->longest_ms ? ms : out->longest_ms;
+    }
     for (const struct call *call = core->requests; call; call = call->next)
         out->requests += !call->resend_ms;
 }
@@ -302,7 +310,7 @@ const char *watcher_core_doing(struct watcher_core *core)
                  *lease_holder(&core->lease) ? lease_holder(&core->lease) : "nobody");
         return core->doing;
     }
-    watcher_core_gauges(core, &gauges);
+    watcher_core_gauges(core, core->now, &gauges);
     snprintf(core->doing, sizeof core->doing, "%s, %llu objects, %llu queued, %llu running",
              states[core->reflector.state], (unsigned long long)gauges.objects,
              (unsigned long long)gauges.queued, (unsigned long long)gauges.running);

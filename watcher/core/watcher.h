@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "proto/buckets.h"
 #include "proto/messages.h"
 
 struct watcher_core;
@@ -97,13 +98,25 @@ bool watcher_core_synced(const struct watcher_core *core);
 bool watcher_core_finished(const struct watcher_core *core);
 /* Leadership was lost: nothing is done any more, the process ends with EXIT_LEASE_LOST. */
 bool watcher_core_lost(const struct watcher_core *core);
+/* Results as controller-runtime counts them (kubernetes 3.4); a worker that died at a job is its panic. */
+enum measured_result { RESULT_SUCCESS, RESULT_ERROR, RESULT_REQUEUE, RESULT_REQUEUE_AFTER, RESULTS };
+
+struct measures {
+    uint64_t results[RESULTS];
+    struct histogram reconcile, work; /* the same times, in two tables of bounds */
+};
+
 /* Numbers for the beat and the metrics. */
 struct watcher_gauges {
     uint64_t objects, queued, ready, waiting_for_budget, running, requests, leading; /* now */
     uint64_t events, lists, watches, unreadable, jobs, failed, strikes, refused;     /* since the start */
     uint64_t renewals, renewals_failed, heartbeats, adds, retries;
+    uint64_t watch_silent_ms;           /* since the stream, or what led to it, last said something */
+    uint64_t unfinished_ms, longest_ms; /* of the jobs that run: sum, and the longest */
+    const struct measures *measures;    /* the core's */
+    const struct histogram *waits;
 };
-void watcher_core_gauges(const struct watcher_core *core, struct watcher_gauges *out);
+void watcher_core_gauges(const struct watcher_core *core, struct instant now, struct watcher_gauges *out);
 /* "watching, 200 objects, 3 queued, 2 running". Core-owned. */
 const char *watcher_core_doing(struct watcher_core *core);
 

@@ -113,7 +113,7 @@ def rotate_key(t: T) -> None:
     t.check(not any(k["key"].strip() == old for k in t.packet.keys()), "the old key is still there")
 
 
-@case(gardener=(4, 10, 11, 17, 27, 29, 30))
+@case(gardener=(4, 10, 11, 17, 27, 29, 30), kubernetes=(46,))
 def reconcile_without_change(t: T) -> None:
     """The reconcile annotation without a change: it goes before any status write, the timestamp and other annotations
     stay, the id stays, no second key."""

@@ -15,7 +15,7 @@ static int take(const char *text)
     return exec_answer_read(text, strlen(text), V1, &got, error);
 }
 
-static void test_K_10_a_token_and_its_time(void **state)
+static void test_K_10_K_63_a_token_and_its_time(void **state)
 {
     (void)state;
     assert_int_equal(take(ANSWER "\"token\":\"abc.d-e_f\",\"other\":[1]}}\n"), 0);
@@ -26,6 +26,8 @@ static void test_K_10_a_token_and_its_time(void **state)
                                  "\"expirationTimestamp\":\"2026-01-01T01:00:00.25+01:00\"}}"),
                      0);
     assert_true(got.good_until_ms == 1767225600250);
+    assert_int_equal(take(ANSWER "\"token\":\"t\",\"expirationTimestamp\":null}}"), 0);
+    assert_true(got.good_until_ms == INT64_MAX);
     exec_credential_wipe(&got);
     assert_null(got.token);
 }
@@ -107,7 +109,7 @@ static void test_K_10_a_certificate_and_its_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_K_10_a_token_and_its_time),
+        cmocka_unit_test(test_K_10_K_63_a_token_and_its_time),
         cmocka_unit_test(test_K_10_faulty_answers_have_names),
         cmocka_unit_test(test_K_10_the_sentence_holds_nothing_of_the_answer),
         cmocka_unit_test(test_K_10_a_certificate_and_its_key),

@@ -244,6 +244,24 @@ static void test_results(void **state)
     }
 }
 
+/* A patch without an answer ends the run with RETRY: whatever came of it is seen before anything else is
+ * done. */
+static void test_K_43_a_retry_reads_afresh(void **state)
+{
+    struct fx *fx = with_object();
+    uint64_t job = fx_run(fx);
+
+    (void)state;
+    fx_done(fx, THE_WORKER, job, JOB_RETRY, 0);
+    assert_null(fx_asked(fx, "GET", "infrastructures/infra"));
+    fx_tick(fx, 1000);
+    struct fx_request *get = fx_asked(fx, "GET", "infrastructures/infra");
+    assert_non_null(get);
+    assert_null(strstr(get->path, "resourceVersion")); /* a quorum read */
+    assert_null(fx_take(fx, MSG_JOB));
+    fx_free(fx);
+}
+
 /* AGAIN starts anew at once with a fresh read; five in a row, then it backs off */
 static void test_again(void **state)
 {
@@ -365,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_secret_unreadable_is_tried_again),
         cmocka_unit_test(test_later_from_the_gateway),
         cmocka_unit_test(test_results),
+        cmocka_unit_test(test_K_43_a_retry_reads_afresh),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_absent_since_travels),
         cmocka_unit_test(test_deletion_while_preparing),

@@ -62,7 +62,7 @@ static void test_K_53_renews_with_what_it_saw_last(void **state)
 }
 
 /* Not the holder's clock counts, but what was seen to change here (57). */
-static void test_K_57_waits_a_whole_duration(void **state)
+static void test_K_46_K_57_waits_a_whole_duration(void **state)
 {
     struct rig *rig = *state;
 
@@ -324,7 +324,7 @@ int main(void)
         TEST(test_K_53_creates_an_absent_lease),
         TEST(test_K_53_created_by_another_meanwhile),
         TEST(test_K_53_renews_with_what_it_saw_last),
-        TEST(test_K_57_waits_a_whole_duration),
+        TEST(test_K_46_K_57_waits_a_whole_duration),
         TEST(test_K_57_each_change_begins_it_anew),
         TEST(test_K_57_a_label_is_no_sign_of_life),
         TEST(test_K_53_no_wall_clock),

@@ -77,7 +77,7 @@ static void finalizers_that_came_meanwhile_are_kept(void **state)
     driver_close(&d);
 }
 
-static void each_answer_to_a_patch_ends_the_run_as_it_should(void **state)
+static void K_43_K_52_each_answer_to_a_patch_ends_the_run_as_it_should(void **state)
 {
     static const struct {
         unsigned patch, fetch;
@@ -100,6 +100,26 @@ static void each_answer_to_a_patch_ends_the_run_as_it_should(void **state)
         expect_done(&d, cases[i].result); /* and no status is written */
         driver_close(&d);
     }
+}
+
+/* The server adds what it knows better and leaves out what it does not know; the run goes on with its
+ * version. */
+static void K_66_defaults_and_pruning_in_an_answer_change_nothing(void **state)
+{
+    struct driver d;
+    (void)state;
+
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, KNOWN);
+    driver_job(&d);
+    uint64_t search = expect_search(&d).seq;
+    expect_patch_sent(&d, PATCH_STATUS, NULL);
+    driver_changes(
+        &d, "{'spec':{'defaulted':1},'status':{'nodesCIDR':'10.0.0.0/8','lastOperation':{'progress':null}}}");
+    reply(&d, 200);
+    answer_found(&d, search, OUTCOME_OK, FOUND_OURS(ID_A));
+    expect_patch(&d, PATCH_STATUS, FINAL);
+    expect_done(&d, JOB_DONE);
+    driver_close(&d);
 }
 
 static void conflicts_without_end_start_the_run_anew(void **state)
@@ -221,7 +241,8 @@ int main(void)
         cmocka_unit_test(a_harmless_change_is_passed_over),
         cmocka_unit_test(gardener_79_anything_that_matters_starts_the_run_anew),
         cmocka_unit_test(finalizers_that_came_meanwhile_are_kept),
-        cmocka_unit_test(each_answer_to_a_patch_ends_the_run_as_it_should),
+        cmocka_unit_test(K_43_K_52_each_answer_to_a_patch_ends_the_run_as_it_should),
+        cmocka_unit_test(K_66_defaults_and_pruning_in_an_answer_change_nothing),
         cmocka_unit_test(conflicts_without_end_start_the_run_anew),
         cmocka_unit_test(a_repeated_intent_has_the_new_time),
         cmocka_unit_test(messages_that_do_not_fit_are_ignored),

@@ -10,6 +10,8 @@
 
 #include "tests/unit/test_gateway_peer.h"
 
+#define PEER_CONNS_MAX 64u
+
 enum manner { GOOD, TOO_LONG, TOO_LONG_AND_MORE };
 
 static struct {
@@ -19,6 +21,8 @@ static struct {
     char ca[64];
     _Atomic enum manner manner;
     atomic_uint conns, requests, posts;
+    pthread_t served[PEER_CONNS_MAX]; /* one for each connection; ended before OpenSSL is */
+    unsigned n_served;
 } peer;
 
 /* ---- a certificate for 127.0.0.1 that nobody has signed but itself ---- */
@@ -111,13 +115,12 @@ static void *serve_one(void *arg)
 static void *serve(void *arg)
 {
     int fd;
-    pthread_t thread;
 
     (void)arg;
-    while ((fd = accept(peer.listener, NULL, NULL)) >= 0) {
+    while (peer.n_served < PEER_CONNS_MAX && (fd = accept(peer.listener, NULL, NULL)) >= 0) {
         peer.conns++;
-        if (pthread_create(&thread, NULL, serve_one, (void *)(intptr_t)fd) == 0)
-            pthread_detach(thread);
+        if (pthread_create(&peer.served[peer.n_served], NULL, serve_one, (void *)(intptr_t)fd) == 0)
+            peer.n_served++;
     }
     return NULL;
 }
@@ -154,6 +157,8 @@ static int tls_close(void **state)
     shutdown(peer.listener, SHUT_RDWR);
     close(peer.listener);
     pthread_join(peer.thread, NULL);
+    while (peer.n_served > 0)
+        pthread_join(peer.served[--peer.n_served], NULL);
     SSL_CTX_free(peer.ctx);
     unlink(peer.ca);
     return 0;

@@ -96,7 +96,9 @@ def normal(value: Any, key: str = "") -> Any:
     if key == "verbs":
         return sorted(value)
     if isinstance(value, list):
-        return [normal(v, key) for v in value]
+        items = [normal(v, key) for v in value]
+        # a group's resources come in the order in which a server that has just started saw their CRDs
+        return sorted(items, key=lambda v: str(v.get("name") or v.get("resource"))) if key == "resources" else items
     if not isinstance(value, str):
         return value
     if key == "resourceVersion" and value:

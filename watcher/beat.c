@@ -8,7 +8,7 @@
 
 #define BEAT_NUMBERS 26u
 
-static void numbers(struct pack *out, const struct watcher_core *core, const struct http *http,
+static void numbers(struct pack *out, const struct watcher_core *core, uint64_t started, uint64_t failed,
                     const struct watcher_gauges *now)
 {
     const struct {
@@ -26,8 +26,8 @@ static void numbers(struct pack *out, const struct watcher_core *core, const str
         {"unfinished_ms", now->unfinished_ms},
         {"longest_ms", now->longest_ms},
         {"requests", now->requests},
-        {"requests_started", http_started(http)},
-        {"requests_failed", http_failed(http)},
+        {"requests_started", started},
+        {"requests_failed", failed},
         {"events", now->events},
         {"lists", now->lists},
         {"watches", now->watches},
@@ -68,14 +68,14 @@ static struct span host_of(const char *server)
     return (struct span){.p = host, .len = (uint32_t)strcspn(host, "/")};
 }
 
-void beat_pack(struct pack *out, const struct watcher_core *core, const struct http *http,
+void beat_pack(struct pack *out, const struct watcher_core *core, uint64_t started, uint64_t failed,
                const struct access *access)
 {
     struct watcher_gauges now;
 
     watcher_core_gauges(core, clock_now(), &now);
     pack_map(out, BEAT_NUMBERS + 6 + (access->plugin != NULL));
-    numbers(out, core, http, &now);
+    numbers(out, core, started, failed, &now);
     pack_text(out, "results");
     pack_array(out, RESULTS);
     for (unsigned i = 0; i < RESULTS; i++)

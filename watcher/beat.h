@@ -5,10 +5,9 @@
 #include "proto/pack.h"
 #include "watcher/access.h"
 #include "watcher/core/watcher.h"
-#include "watcher/http.h"
 
 /* One map from names to numbers, histograms (their sum in ms, then one count for each bucket) and maps. */
-void beat_pack(struct pack *out, const struct watcher_core *core, const struct http *http,
+void beat_pack(struct pack *out, const struct watcher_core *core, uint64_t started, uint64_t failed,
                const struct access *access);
 
 #endif

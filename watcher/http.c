@@ -259,11 +259,12 @@ static int on_timeout_wanted(CURLM *multi, long ms, void *arg)
 
 /* ---- for main.c ---- */
 
-struct http *http_new(zloop_t *loop, struct access *access, const struct http_events *events)
+struct http *http_new(zloop_t *loop, struct access *access, const struct http_events *events, bool multiplex)
 {
     struct http *http = x_calloc(1, sizeof *http);
 
-    *http = (struct http){.loop = loop, .access = access, .events = *events, .timer = -1, .more = -1};
+    *http = (struct http){
+        .loop = loop, .access = access, .events = *events, .multiplex = multiplex, .timer = -1, .more = -1};
     TAILQ_INIT(&http->running);
     http->multi = curl_multi_init();
     if (!http->multi) {
@@ -274,7 +275,8 @@ struct http *http_new(zloop_t *loop, struct access *access, const struct http_ev
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wanted);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(http->multi, CURLMOPT_PIPELINING,
+                      (long)(multiplex ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING));
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
     curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_MAX);
     http_wait_open(http);
@@ -304,7 +306,7 @@ void http_free(struct http *http)
 
 void http_start(struct http *http, const struct watcher_request *request)
 {
-    struct transfer *t = transfer_new(handle_take(http), http->access, request);
+    struct transfer *t = transfer_new(handle_take(http), http->access, http->multiplex, request);
 
     t->timer = zloop_timer(http->loop, (size_t)t->within_ms, 1, on_total_over, http);
     http_wait_start(http, t);

@@ -19,8 +19,10 @@ struct http_events {
     void (*settled)(void *ctx); /* after a batch of the above */
 };
 
-/* access must live as long. NULL when libcurl cannot start. */
-struct http *http_new(zloop_t *loop, struct access *access, const struct http_events *events);
+/* multiplex: HTTP/2 where the server has it, many requests on one connection; else HTTP/1.1, one request at a
+ * time on each. Never both in one: libcurl (7.88) then hands a request that may share a connection one that
+ * may not be shared, and answers are mixed up. access must live as long. NULL when libcurl cannot start. */
+struct http *http_new(zloop_t *loop, struct access *access, const struct http_events *events, bool multiplex);
 /* Drops what is under way without results. */
 void http_free(struct http *http);
 

@@ -14,8 +14,9 @@ struct http {
     CURLM *multi;
     struct access *access;
     struct http_events events;
-    int timer; /* zloop's id of libcurl's time-out, -1: none */
-    int more;  /* zloop's id of the timer that goes on with waiting events, -1: none */
+    bool multiplex; /* HTTP/2, else HTTP/1.1 */
+    int timer;      /* zloop's id of libcurl's time-out, -1: none */
+    int more;       /* zloop's id of the timer that goes on with waiting events, -1: none */
     struct transfers running;
     struct transfers waiting; /* for a credential of the exec plugin */
     struct transfer *watch;

@@ -29,7 +29,8 @@ struct watcher {
     struct settings settings;
     zloop_t *loop;
     struct http *http;       /* everything but */
-    struct http *lease_http; /* the leader Lease, which waits behind nothing; NULL without an election */
+    struct http *single;     /* Secrets and the watch, */
+    struct http *lease_http; /* and the leader Lease, which waits behind nothing; NULL without an election */
     struct watcher_core *core;
     int timer;        /* zloop's id of the core's next tick, -1: none */
     int64_t timer_ms; /* when it fires, CLOCK_BOOTTIME */
@@ -95,14 +96,14 @@ static void start_request(void *ctx, const struct watcher_request *request)
 {
     struct watcher *w = ctx;
 
-    http_start(request->election ? w->lease_http : w->http, request);
+    http_start(request->election ? w->lease_http : request->secret ? w->single : w->http, request);
 }
 
 static struct http *http_of(void *ctx, enum watcher_stream stream)
 {
     struct watcher *w = ctx;
 
-    return stream == STREAM_LEASE ? w->lease_http : w->http;
+    return stream == STREAM_LEASE ? w->lease_http : w->single;
 }
 
 static void start_watch(void *ctx, enum watcher_stream stream, const char *path)
@@ -267,7 +268,8 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
     (void)loop;
     (void)timer;
     pack_open(&p);
-    beat_pack(&p, w->core, w->http, &w->settings.access);
+    beat_pack(&p, w->core, http_started(w->http) + http_started(w->single),
+              http_failed(w->http) + http_failed(w->single), &w->settings.access);
     proc_beat(&w->proc, watcher_core_doing(w->core), NULL, 0, pack_result(&p));
     pack_close(&p);
     return settle(w);
@@ -301,10 +303,11 @@ static void watcher_begin(struct watcher *w)
         settings_fail(EXIT_MEMORY, "libcurl cannot start", "curl_global_init");
     w->loop = zloop_new();
     w->settings.access.plugin = exec_plugin_new(w->loop, &w->settings.access, &w->settings.helper);
-    w->http = w->loop ? http_new(w->loop, &w->settings.access, &events) : NULL;
+    w->http = w->loop ? http_new(w->loop, &w->settings.access, &events, true) : NULL;
+    w->single = w->loop ? http_new(w->loop, &w->settings.access, &events, false) : NULL;
     w->lease_http =
-        w->loop && config.election.name ? http_new(w->loop, &w->settings.access, &lease_events) : NULL;
-    if (!w->http || (config.election.name && !w->lease_http))
+        w->loop && config.election.name ? http_new(w->loop, &w->settings.access, &lease_events, false) : NULL;
+    if (!w->http || !w->single || (config.election.name && !w->lease_http))
         settings_fail(EXIT_MEMORY, "libcurl cannot start", "curl_multi_init");
     w->core = watcher_core_new(&config, &ops, clock_now());
 }
@@ -329,6 +332,7 @@ static void watcher_register(struct watcher *w)
 static void watcher_end(struct watcher *w)
 {
     http_free(w->http);
+    http_free(w->single);
     http_free(w->lease_http);
     watcher_core_free(w->core);
     exec_plugin_free(w->settings.access.plugin);

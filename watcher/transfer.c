@@ -184,7 +184,7 @@ static void set_common(struct transfer *t, const struct access *access)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_GAP_S);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_S);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
@@ -256,7 +256,6 @@ static struct transfer *new_transfer(CURL *easy, struct access *access, const ch
     t->timer = -1;
     t->retry_after_ms = -1;
     t->answer_max = strstr(path, "?limit=") ? LIST_MAX : ANSWER_MAX;
-    t->secret = strstr(path, "/secrets/") != NULL;
     set_common(t, access);
     set_url(t, access);
     add_field(t, "Accept", "application/json");
@@ -272,11 +271,13 @@ void transfer_arm(struct transfer *t, struct access *access)
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->fields);
 }
 
-struct transfer *transfer_new(CURL *easy, struct access *access, const struct watcher_request *request)
+struct transfer *transfer_new(CURL *easy, struct access *access, bool multiplex,
+                              const struct watcher_request *request)
 {
     struct transfer *t = new_transfer(easy, access, request->method, request->path);
 
     t->id = request->id;
+    t->secret = request->secret;
     t->start_before = request->start_before;
     if (request->end_before &&
         request->end_before - t->started_ms < t->within_ms) /* when another may lead (design 12.15) */
@@ -291,11 +292,10 @@ struct transfer *transfer_new(CURL *easy, struct access *access, const struct wa
         t->fields = curl_slist_append(t->fields, "Expect:");
     }
     set_method(t, request->once);
-    /* HTTP/2's buffer is the connection's, and keeps a Secret; HTTP/1.1's goes with the transfer. */
-    if (t->secret)
-        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    else
-        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one HTTP/2 connection instead of many */
+    if (multiplex) {
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+        curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one connection instead of many */
+    }
     if (!access->no_compression)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     return t;
@@ -311,7 +311,6 @@ struct transfer *transfer_new_watch(CURL *easy, struct access *access, const cha
     t->answer_max = REFUSAL_MAX;
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     return t;
 }
 

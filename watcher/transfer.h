@@ -40,7 +40,8 @@ TAILQ_HEAD(transfers, transfer);
 
 /* easy: a fresh or reset handle, the transfer's until transfer_free(). Before it is started it has to be
  * armed. */
-struct transfer *transfer_new(CURL *easy, struct access *access, const struct watcher_request *request);
+struct transfer *transfer_new(CURL *easy, struct access *access, bool multiplex,
+                              const struct watcher_request *request);
 struct transfer *transfer_new_watch(CURL *easy, struct access *access, const char *path);
 /* transfer_way.c: TLS and the proxy. */
 void transfer_set_way(CURL *easy, const struct access *access);

@@ -91,9 +91,10 @@ def two_pods_in_trouble(t: T) -> None:
         raise Skip("the simulated API server does not note where a request came from")
     namespaces: list[Namespace] = []
     pods: list[Pod] = []
+    mark = t.kube.audit.mark()
     try:
         pods = open_pods(t, namespaces)
-        run(t, pods)
+        run(t, pods, mark)
     finally:
         for p in pods:
             p.close()
@@ -101,9 +102,8 @@ def two_pods_in_trouble(t: T) -> None:
             n.close()
 
 
-def run(t: T, pods: list[Pod]) -> None:
+def run(t: T, pods: list[Pod], mark: int) -> None:
     seconds, objects, seed = size("PODS_SECONDS", 30) * SCALE, size("PODS_OBJECTS", 40), size("PODS_SEED", 1)
-    mark = t.kube.audit.mark()
     _, duration = lease_flags()
     wait_for("a leader", lambda: any(leadership(p.provider).get("leading") for p in pods))
     chance = random.Random(seed)

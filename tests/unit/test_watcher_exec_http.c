@@ -192,7 +192,7 @@ static void bench_start(struct bench *b, const char *plugin)
         x_asprintf("https://127.0.0.1:%d", MHD_get_daemon_info(b->server, MHD_DAEMON_INFO_BIND_PORT)->port);
     access->insecure = true;
     access->plugin = b->rig->plugin;
-    b->http = http_new(b->rig->loop, access, &events);
+    b->http = http_new(b->rig->loop, access, &events, false);
     assert_non_null(b->http);
 }
 

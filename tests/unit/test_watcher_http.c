@@ -180,7 +180,7 @@ static int rig_open(void **state)
     rig->access.token = x_strdup("secret-token");
     rig->loop = zloop_new();
     zloop_set_nonstop(rig->loop, true);
-    rig->http = http_new(rig->loop, &rig->access, &events);
+    rig->http = http_new(rig->loop, &rig->access, &events, false);
     *state = rig;
     return 0;
 }

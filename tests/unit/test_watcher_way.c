@@ -75,7 +75,7 @@ static enum watcher_fate ask(int *status, const char *ciphers)
     struct watcher_request request = {
         .id = 1, .method = "GET", .path = "/x", .start_before = INT64_MAX, .end_before = INT64_MAX};
     CURL *easy = curl_easy_init();
-    struct transfer *t = transfer_new(easy, &the_access, &request);
+    struct transfer *t = transfer_new(easy, &the_access, false, &request);
 
     transfer_arm(t, &the_access);
     memset(verbose, 0, sizeof verbose);
@@ -335,7 +335,7 @@ static void test_K_13_impersonation_is_sent(void **state)
 
     (void)state;
     the_access.impersonate = (struct impersonate){.lines = {x_strdup("Impersonate-User: jane")}, .count = 1};
-    struct transfer *t = transfer_new(easy, &the_access, &request);
+    struct transfer *t = transfer_new(easy, &the_access, false, &request);
     transfer_arm(t, &the_access);
     for (struct curl_slist *field = t->fields; field; field = field->next)
         found |= !strcmp(field->data, "Impersonate-User: jane");

@@ -46,6 +46,7 @@ static void send_call(struct watcher_core *core, struct call *call)
         .once = kinds[call->kind].method[1] == 'O',
         .fresh = call->fresh,
         .election = kinds[call->kind].election,
+        .secret = call->kind == CALL_SECRET,
         .start_before = call->start_before < write_until ? call->start_before : write_until,
         .end_before = call->end_before < end_until ? call->end_before : end_until,
     };

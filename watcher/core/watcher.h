@@ -24,6 +24,7 @@ struct watcher_request {
     bool once;                /* POST: fresh connection, never sent again (kubernetes 5.6, 42) */
     bool fresh;               /* not on a connection that is already there */
     bool election;            /* about the leader Lease: waits behind nothing else (kubernetes 6.2) */
+    bool secret;              /* the answer holds a Secret, which no connection shall keep */
     int64_t start_before;     /* CLOCK_BOOTTIME ms, INT64_MAX without leadership: not to be started later
                                  (design 12.15) */
     int64_t end_before; /* the same clock: its time-out ends then at the latest; INT64_MAX or 0: the usual */

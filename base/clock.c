@@ -26,9 +26,26 @@ static int64_t read_ms(clockid_t id)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static int64_t origin_ms; /* 0: not known yet */
+
+int64_t clock_origin(void)
+{
+    if (origin_ms == 0)
+        origin_ms = read_ms(CLOCK_REALTIME) - read_ms(CLOCK_BOOTTIME);
+    return origin_ms;
+}
+
+void clock_set_origin(int64_t ms)
+{
+    origin_ms = ms;
+}
+
 struct instant clock_now(void)
 {
-    return (struct instant){.boot_ms = read_ms(CLOCK_BOOTTIME), .wall_ms = read_ms(CLOCK_REALTIME)};
+    int64_t boot_ms = read_ms(CLOCK_BOOTTIME);
+
+    return (struct instant){
+        .boot_ms = boot_ms, .wall_ms = read_ms(CLOCK_REALTIME), .steady_ms = boot_ms + clock_origin()};
 }
 
 static int64_t floor_div(int64_t n, int64_t by)

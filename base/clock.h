@@ -6,14 +6,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One moment on both clocks. Every decision about waiting uses boot_ms; wall_ms is only for text and for
- * comparing with times that other machines wrote. */
+/* One moment on all clocks. Every decision about waiting uses boot_ms; wall_ms is only for text and for
+ * comparing with times that other machines wrote. What is written down to be waited for by whoever comes
+ * later (design 12.2) is steady_ms: a clock that is set meanwhile must not shorten the wait. */
 struct instant {
-    int64_t boot_ms; /* CLOCK_BOOTTIME: goes on during suspend, never steps (kubernetes 6.5) */
-    int64_t wall_ms; /* CLOCK_REALTIME since 1970, may step */
+    int64_t boot_ms;   /* CLOCK_BOOTTIME: goes on during suspend, never steps (kubernetes 6.5) */
+    int64_t wall_ms;   /* CLOCK_REALTIME since 1970, may step */
+    int64_t steady_ms; /* boot_ms since 1970, by the wall clock at the supervisor's start */
 };
 
 struct instant clock_now(void);
+
+/* steady_ms - boot_ms, in milliseconds: of a process that nobody told, as at its first call of clock_now(). A
+ * child is told its supervisor's before that (ENV_CLOCK). */
+int64_t clock_origin(void);
+void clock_set_origin(int64_t origin_ms);
 
 #define CLOCK_TEXT_MAX 32u
 

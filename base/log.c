@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/blackbox.h"
 #include "base/clock.h"
+#include "base/escape.h"
 
 /* The kernel keeps a write of up to PIPE_BUF to a pipe in one piece, so lines of siblings never mix. */
 #define LINE_MAX_BYTES PIPE_BUF
@@ -76,53 +78,12 @@ static bool puts_line(struct line *line, const char *text)
     return put(line, text, strlen(text));
 }
 
-/* The length of the UTF-8 sequence at p, or 0 when it is none: overlong, a surrogate, over U+10FFFF, cut. */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || (p[1] & 0xc0) != 0x80)
-        return 0;
-    if (p[0] < 0xe0)
-        return 2;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[2] & 0xc0) != 0x80)
-        return 0;
-    if (p[0] < 0xf0)
-        return 3;
-    if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f) || (p[3] & 0xc0) != 0x80)
-        return 0;
-    return 4;
-}
-
-/* What one character looks like inside a JSON string: its text in out, its length returned; *used bytes of p
- * were taken. p ends with a NUL, so a cut sequence is seen as one. */
-static size_t escape_one(const unsigned char *p, size_t *used, char *out)
-{
-    static const char pairs[] = "\"\"\\\\\nn\tt\rr";
-    size_t n = utf8_length(p);
-
-    *used = n ? n : 1;
-    for (size_t i = 0; i + 1 < sizeof(pairs); i += 2) {
-        if (*p == (unsigned char)pairs[i]) {
-            out[0] = '\\';
-            out[1] = pairs[i + 1];
-            return 2;
-        }
-    }
-    if (n == 0)
-        return (size_t)snprintf(out, 8, "\\ufffd");
-    if (*p < 0x20 || *p == 0x7f)
-        return (size_t)snprintf(out, 8, "\\u%04x", *p);
-    memcpy(out, p, n);
-    return n;
-}
-
 static void put_quoted(struct line *line, const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t start = line->len;
     size_t used;
-    char out[8];
+    char out[ESCAPE_MAX];
 
     if (!put(line, "\"", 1))
         return;
@@ -234,5 +195,6 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
         put_field(&line, fields[i]);
     end_line(&line);
     write_line(&line);
+    blackbox_line(line.buf, line.len);
     errno = saved;
 }

@@ -2,6 +2,7 @@
  * and requests under the names, labels and bounds of kubernetes 3.5. From the watcher's last beat; with 0
  * before the first. Called by metrics.c. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "exporter/exporter.h"
@@ -57,11 +58,23 @@ static void results(struct value gauges, struct text *out)
     one(out, "controller_runtime_reconcile_errors_total", "counter", "Runs that ended with an error.",
         CONTROLLER, nth(gauges, "results", 1));
     one(out, "controller_runtime_terminal_reconcile_errors_total", "counter",
-        "Runs whose error waits for the next event: none, each is tried again.", CONTROLLER, 0);
+        "Runs whose error waits for the next event.", CONTROLLER, number(gauges, "held"));
     one(out, "controller_runtime_reconcile_panics_total", "counter", "Runs that ended with their worker.",
         CONTROLLER, number(gauges, "strikes"));
     one(out, "controller_runtime_reconcile_timeouts_total", "counter",
         "Runs that were ended for their time: none, the worker is, and counts as a panic.", CONTROLLER, 0);
+}
+
+static void checks(struct value gauges, struct text *out)
+{
+    static const struct {
+        const char *result, *key;
+    } rows[] = {{"same", "checks_same"}, {"found", "checks_found"}, {"failed", "checks_failed"}};
+    static const char total[] = "provider_packet_drift_checks_total";
+
+    metrics_head(out, total, "counter", "Keys at Packet that were compared with what was left there.");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        text_add(out, "%s{result=\"%s\"} %" PRIu64 "\n", total, rows[i].result, number(gauges, rows[i].key));
 }
 
 static void histogram(struct value gauges, const char *key, const char *name, const char *help,
@@ -73,24 +86,33 @@ static void histogram(struct value gauges, const char *key, const char *name, co
     for (size_t i = 0; i <= buckets->n; i++) {
         count += nth(gauges, key, i + 1);
         text_add(out, "%s_bucket{%s,le=\"%s\"} %" PRIu64 "\n", name, labels,
-                 i < buckets->n ? buckets->texts[i] : "+Inf", count);
+                 i < buckets->n ? buckets->bounds[i].text : "+Inf", count);
     }
     text_add(out, "%s_sum{%s} %" PRIu64 ".%03u\n", name, labels, sum / 1000, (unsigned)(sum % 1000));
     text_add(out, "%s_count{%s} %" PRIu64 "\n", name, labels, count);
 }
 
-/* "GET 200" is a method and a code. */
-static void requests(struct value gauges, struct text *out)
+/* The numbers are controller-runtime's, where it has such a priority. */
+static void depth(struct value gauges, struct text *out)
 {
-    struct value rest = value_get(gauges, "rest");
-    char host[300], pair[32];
+    static const char *const priorities[] = {"-200", "-100", "0", "100"};
 
-    if (value_kind(rest) != VALUE_MAP || !value_count(rest) ||
-        !span_copy(value_text(value_get(gauges, "host")), host, sizeof host))
+    metrics_head(out, "workqueue_depth", "gauge", "Objects whose turn has come, not those that are delayed.");
+    for (size_t i = 0; i < sizeof priorities / sizeof priorities[0]; i++)
+        text_add(out, "workqueue_depth{" QUEUE ",priority=\"%s\"} %" PRIu64 "\n", priorities[i],
+                 nth(gauges, "ready_by", i));
+}
+
+/* "GET 200" is a method and a code. label: one more, with a comma behind it. */
+void metrics_tally(struct value tally, const char *name, const char *help, const char *label,
+                   struct text *out)
+{
+    char pair[32];
+
+    if (value_kind(tally) != VALUE_MAP || !value_count(tally))
         return;
-    metrics_clean(host);
-    metrics_head(out, "rest_client_requests_total", "counter", "Requests to the API server, each attempt.");
-    for (struct value_iter it = value_each(rest); value_next(&it);) {
+    metrics_head(out, name, "counter", help);
+    for (struct value_iter it = value_each(tally); value_next(&it);) {
         int64_t n = 0;
         char *code;
 
@@ -99,21 +121,32 @@ static void requests(struct value gauges, struct text *out)
             continue;
         metrics_clean(pair);
         *code++ = '\0';
-        text_add(out, "rest_client_requests_total{code=\"%s\",host=\"%s\",method=\"%s\"} %" PRId64 "\n", code,
-                 host, pair, n);
+        text_add(out, "%s{code=\"%s\",%smethod=\"%s\"} %" PRId64 "\n", name, code, label, pair, n);
     }
+}
+
+static void requests(struct value gauges, struct text *out)
+{
+    char host[300], label[320];
+
+    if (!span_copy(value_text(value_get(gauges, "host")), host, sizeof host))
+        return;
+    metrics_clean(host);
+    snprintf(label, sizeof label, "host=\"%s\",", host);
+    metrics_tally(value_get(gauges, "rest"), "rest_client_requests_total",
+                  "Requests to the API server, each attempt.", label, out);
 }
 
 void controller_page(struct value gauges, unsigned workers, struct text *out)
 {
     results(gauges, out);
+    checks(gauges, out);
     histogram(gauges, "reconcile", "controller_runtime_reconcile_time_seconds",
               "Time of a run, the reads before it included.", CONTROLLER, &buckets_reconcile, out);
     one(out, "controller_runtime_max_concurrent_reconciles", "gauge", "Workers.", CONTROLLER, workers);
     one(out, "controller_runtime_active_workers", "gauge", "Jobs that run.", CONTROLLER,
         number(gauges, "running"));
-    one(out, "workqueue_depth", "gauge", "Objects whose turn has come, not those that are delayed.",
-        QUEUE ",priority=\"\"", number(gauges, "ready"));
+    depth(gauges, out);
     one(out, "workqueue_adds_total", "counter", "Objects put into the queue.", QUEUE, number(gauges, "adds"));
     one(out, "workqueue_retries_total", "counter", "Objects put into the queue with a delay.", QUEUE,
         number(gauges, "retries"));

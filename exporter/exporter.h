@@ -86,6 +86,8 @@ void metrics_head(struct text *out, const char *name, const char *type, const ch
 /* Makes a label's value need no escapes. */
 void metrics_clean(char *text);
 /* ---- controller.c. gauges: of the watcher's last beat, absent before */
+void metrics_tally(struct value tally, const char *name, const char *help, const char *label,
+                   struct text *out);
 void controller_page(struct value gauges, unsigned workers, struct text *out);
 /* ---- process.c. The numbers of all processes in sum, from /proc */
 void process_page(struct value rows, struct text *out);

@@ -3,8 +3,6 @@
 #include "base/log.h"
 #include "exporter/exporter.h"
 
-#define BAD_FRAMES_MAX 8u
-
 static void leave(struct exporter *e, int code, const char *reason)
 {
     if (e->reason)
@@ -15,6 +13,8 @@ static void leave(struct exporter *e, int code, const char *reason)
 
 static void on_message(struct exporter *e, const struct message *message)
 {
+    if (proc_takes(message))
+        return;
     if (message->spec->id == MSG_STATUS) {
         state_take(e, &message->body.status);
         http_resume(e);
@@ -35,7 +35,7 @@ static int on_supervisor(zloop_t *loop, zsock_t *sock, void *arg)
     while (e->reason == NULL && bus_receive(&e->proc.bus, &in, &verdict)) {
         if (verdict == FRAME_OK)
             on_message(e, &in.message);
-        else if (e->proc.bus.refused > BAD_FRAMES_MAX)
+        else if (in.from.bad >= BAD_FRAMES_MAX)
             leave(e, EXIT_PROTOCOL, "too many frames that no sibling sends");
         inbound_close(&in);
     }

@@ -94,12 +94,14 @@ static const struct {
      "Objects that wait until Packet's budget allows them.", false},
     {"watcher", "strikes", "provider_packet_strikes_total", "counter", "Jobs that ended with their worker.",
      false},
+    {"watcher", "quarantined", "provider_packet_quarantined", "gauge",
+     "Objects in quarantine, as workers died at them.", false},
+    {"watcher", "quarantines", "provider_packet_quarantines_total", "counter",
+     "Times that an object was put into quarantine.", false},
     {"watcher", "renewals", "provider_packet_lease_renewals_total", "counter", "Renewals of the Lease.",
      false},
     {"watcher", "renewals_failed", "provider_packet_lease_renewals_failed_total", "counter",
      "Renewals of the Lease that failed.", false},
-    {"packet-gateway", "calls_started", "provider_packet_api_calls_total", "counter",
-     "Calls of Packet's API.", false},
     {"packet-gateway", "calls_failed", "provider_packet_api_calls_failed_total", "counter",
      "Calls of Packet's API that failed.", false},
     {"packet-gateway", "calls_waiting", "provider_packet_api_calls_waiting", "gauge",
@@ -134,7 +136,7 @@ static void beats_page(struct value rows, struct text *out)
     for (size_t i = 0; i < sizeof beats / sizeof beats[0]; i++) {
         int64_t n = 0;
 
-        if (!value_int(value_get(beat_of(rows, beats[i].role), beats[i].key), &n))
+        if (!value_int(value_get(beat_of(rows, beats[i].role), beats[i].key), &n) || n < 0)
             continue;
         metrics_head(out, beats[i].name, beats[i].type, beats[i].help);
         text_add(out, "%s ", beats[i].name);
@@ -174,5 +176,7 @@ void metrics_page(const struct state *state, struct text *out)
     }
     controller_page(beat_of(rows, "watcher"), rows_of(rows, "worker"), out);
     beats_page(rows, out);
+    metrics_tally(value_get(beat_of(rows, "packet-gateway"), "calls"), "provider_packet_api_calls_total",
+                  "Calls of Packet's API that ended.", "", out);
     process_page(rows, out);
 }

@@ -25,6 +25,7 @@ struct http {
     unsigned n_spare;
     bool sunset_told;
     uint64_t started, failed;
+    struct tally tally;
 };
 
 static void log_result(struct http *http, const struct transfer *t, const struct gateway_result *r)
@@ -40,6 +41,7 @@ static void log_result(struct http *http, const struct transfer *t, const struct
     enum log_level level = good ? LEVEL_DEBUG : LEVEL_INFO;
 
     http->failed += !good;
+    tally_add(&http->tally, t->method, r->fate == FATE_ANSWERED ? r->status : 0);
     if (t->headers.sunset && !http->sunset_told) {
         http->sunset_told = true;
         log_warn("the Packet API announces its end with Deprecation or Sunset", F_STR("path", path));
@@ -279,6 +281,11 @@ void http_fence_mutations(struct http *http)
 uint64_t http_started(const struct http *http)
 {
     return http->started;
+}
+
+const struct tally *http_tally(const struct http *http)
+{
+    return &http->tally;
 }
 
 uint64_t http_failed(const struct http *http)

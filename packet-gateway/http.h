@@ -8,6 +8,7 @@
 
 #include "packet-gateway/core/gateway.h"
 #include "packet-gateway/options.h"
+#include "proto/tally.h"
 
 struct http;
 
@@ -25,5 +26,7 @@ void http_fence_mutations(struct http *http);
 
 uint64_t http_started(const struct http *http);
 uint64_t http_failed(const struct http *http);
+/* Of the calls that ended. */
+const struct tally *http_tally(const struct http *http);
 
 #endif

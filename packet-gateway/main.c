@@ -16,7 +16,6 @@
 #include "proto/proc.h"
 
 #define BATCH            32 /* frames of one socket before the others have their turn */
-#define BAD_FRAMES_MAX   3  /* from the supervisor: then the builds do not fit together */
 #define OPTION_ERROR_MAX 256
 
 struct gateway {
@@ -29,7 +28,6 @@ struct gateway {
     struct gateway_core *core;
     int timer;        /* zloop's id of the core's next tick, -1: none */
     int64_t timer_ms; /* when it fires, CLOCK_BOOTTIME */
-    unsigned bad_frames;
     int exit_code;
     const char *reason; /* of leaving */
 };
@@ -118,6 +116,8 @@ static void know_peer(struct gateway *g, const struct message *message)
 
 static void from_supervisor(struct gateway *g, const struct message *message)
 {
+    if (proc_takes(message))
+        return;
     switch (message->spec->id) {
     case MSG_PEER: know_peer(g, message); break;
     case MSG_PEER_GONE:
@@ -133,14 +133,23 @@ static void from_supervisor(struct gateway *g, const struct message *message)
     gateway_core_message(g->core, SUPERVISOR, message->envelope.from, message, clock_now());
 }
 
+/* A worker is ended for it; the supervisor never sends such frames, so then we are of another build. */
 static void bad_frame(struct gateway *g, const struct bus *bus, const struct inbound *in,
                       enum verdict verdict)
 {
+    const struct msg_end_worker end = {.incarnation = in->from.incarnation,
+                                       .reason = SPAN("sent frames that no worker of this version sends")};
+
     if (verdict == FRAME_OLD_INCARNATION)
         return;
-    log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
-              F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
-    if (bus == &g->proc.bus && ++g->bad_frames >= BAD_FRAMES_MAX) {
+    if (in->from.bad <= 1)
+        log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
+                  F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
+    if (in->from.bad != BAD_FRAMES_MAX)
+        return;
+    if (in->from.role == WORKER)
+        bus_send(&g->proc.bus, SUPERVISOR_INCARNATION, MSG_END_WORKER, &end, NULL);
+    if (bus == &g->proc.bus) {
         g->exit_code = EXIT_PROTOCOL;
         g->reason = exit_sentence(EXIT_PROTOCOL);
     }
@@ -227,11 +236,13 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
     const size_t n = sizeof gauges / sizeof gauges[0];
 
     pack_open(&p);
-    pack_map(&p, (uint32_t)n);
+    pack_map(&p, (uint32_t)n + 1);
     for (size_t i = 0; i < n; i++) {
         pack_text(&p, gauges[i].name);
         pack_uint(&p, gauges[i].n);
     }
+    pack_text(&p, "calls");
+    tally_pack(http_tally(g->http), &p);
     proc_beat(&g->proc, gateway_core_doing(g->core), NULL, 0, pack_result(&p));
     pack_close(&p);
     return settle(g);

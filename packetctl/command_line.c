@@ -1,5 +1,5 @@
-/* packetctl/command_line.c -- what was typed, where the supervisor's runtime directory is, and --help. Opens
- * nothing. Called by main.c. */
+/* packetctl/command_line.c -- what was typed, and where the supervisor's runtime directory is. The words of
+ * each command are commands.c's. Opens nothing. Called by main.c. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,15 +7,6 @@
 #include "packetctl/packetctl.h"
 
 #define DIR_NAME "gardener-extension-provider-packet"
-
-static const struct {
-    const char *name;
-    enum command command;
-    const char *help;
-} commands[] = {
-    {"status", COMMAND_STATUS, "show all processes: state, uptime, restarts, and what each does now"},
-    {"stop", COMMAND_STOP, "stop in order: running jobs end first; returns at once"},
-};
 
 /* The supervisor chooses by the same rules, in the same order (its --runtime-dir). */
 static int find_dir(struct command_line *line, char *error, size_t size)
@@ -56,21 +47,6 @@ static int set_dir(struct command_line *line, const char *dir, char *error, size
     return 0;
 }
 
-static int set_command(struct command_line *line, const char *word, char *error, size_t size)
-{
-    if (line->command != COMMAND_NONE) {
-        snprintf(error, size, "one command at a time; \"%s\" is too much", word);
-        return -1;
-    }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (strcmp(word, commands[i].name) == 0)
-            line->command = commands[i].command;
-    if (line->command != COMMAND_NONE)
-        return 0;
-    snprintf(error, size, "unknown command \"%s\"; there are status and stop", word);
-    return -1;
-}
-
 static int read_word(struct command_line *line, int argc, char *const *argv, int *at, char *error,
                      size_t size)
 {
@@ -83,16 +59,22 @@ static int read_word(struct command_line *line, int argc, char *const *argv, int
         line->command = COMMAND_VERSION;
     else if (strcmp(word, "--json") == 0 || strcmp(word, "--json=true") == 0)
         line->json = true;
+    else if (strcmp(word, "--rolling") == 0)
+        line->rolling = true;
+    else if (strcmp(word, "--all") == 0)
+        line->all = true;
     else if (strcmp(word, dir) == 0)
         return set_dir(line, *at + 1 < argc ? argv[++*at] : NULL, error, size);
     else if (strncmp(word, dir, strlen(dir)) == 0 && word[strlen(dir)] == '=')
         return set_dir(line, word + strlen(dir) + 1, error, size);
     else if (word[0] == '-') {
-        snprintf(error, size, "unknown option \"%s\"; there are --runtime-dir, --json, --help and --version",
-                 word);
+        snprintf(
+            error, size,
+            "unknown option \"%s\"; there are --runtime-dir, --json, --rolling, --all, --help and --version",
+            word);
         return -1;
     } else
-        return set_command(line, word, error, size);
+        return commands_word(line, word, error, size);
     return 0;
 }
 
@@ -105,34 +87,7 @@ int command_line_read(struct command_line *line, int argc, char *const *argv, ch
         if (line->command == COMMAND_HELP || line->command == COMMAND_VERSION)
             return 0;
     }
-    if (line->command == COMMAND_NONE) {
-        snprintf(error, size, "no command given; there are status and stop");
+    if (commands_complete(line, error, size) != 0)
         return -1;
-    }
     return find_dir(line, error, size);
-}
-
-void command_line_help(FILE *to)
-{
-    fprintf(to,
-            "packetctl %s -- look at and steer a running gardener-extension-provider-packet\n\n"
-            "Usage: packetctl [--runtime-dir DIR] [--json] COMMAND\n\nCommands:\n",
-            PROVIDER_PACKET_VERSION);
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
-    fprintf(to, "\nOptions:\n"
-                "  --runtime-dir DIR  the supervisor's --runtime-dir. Without it: $RUNTIME_DIRECTORY, else\n"
-                "                     $XDG_RUNTIME_DIR/" DIR_NAME ",\n"
-                "                     else /run/" DIR_NAME "\n"
-                "  --json             the answer as JSON, for programs\n"
-                "  --help, --version\n"
-                "\nExamples:\n"
-                "  packetctl status\n"
-                "  packetctl --json status | jq -r '.processes[] | select(.state != \"ready\") | .role'\n"
-                "  kubectl exec -n NAMESPACE DEPLOYMENT-POD -- packetctl status\n"
-                "\nExit codes:\n"
-                "  0  done; also when status shows that something is not ready (see \"ready\" in --json)\n"
-                "  1  the supervisor did not give a good answer\n"
-                "  2  the command line is wrong\n"
-                "  3  no supervisor is there\n");
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/log.h"
 #include "proto/messages.h"
 
 /* Exit codes of packetctl, also in packetctl(1). */
@@ -18,13 +19,36 @@ enum packetctl_exit {
     PACKETCTL_NOT_THERE = 3 /* no supervisor listens */
 };
 
-enum command { COMMAND_NONE, COMMAND_STATUS, COMMAND_STOP, COMMAND_HELP, COMMAND_VERSION };
+enum command {
+    COMMAND_NONE,
+    COMMAND_STATUS,
+    COMMAND_JOBS,
+    COMMAND_LIMITS,
+    COMMAND_CRASHES,
+    COMMAND_QUARANTINE,
+    COMMAND_RETRY,
+    COMMAND_SCALE,
+    COMMAND_DRAIN,
+    COMMAND_RESUME,
+    COMMAND_RESTART,
+    COMMAND_RELOAD,
+    COMMAND_LOGLEVEL,
+    COMMAND_STOP,
+    COMMAND_HELP,
+    COMMAND_VERSION
+};
 
 #define PACKETCTL_PATH_MAX 108u
 
 struct command_line {
     enum command command;
     bool json;
+    unsigned words; /* after the command, so far */
+    unsigned role;  /* of restart; 0: none given */
+    bool rolling;
+    bool release, all;            /* of quarantine */
+    unsigned long number;         /* of scale; the level of loglevel */
+    char key[2 * LIMIT_NAME + 2]; /* "namespace/name" */
     char dir[PACKETCTL_PATH_MAX]; /* where the control socket is looked for */
     const char *why_there;        /* how that directory was found, for the error message */
 };
@@ -32,6 +56,12 @@ struct command_line {
 /* ---- command_line.c */
 /* Returns 0; or -1 with a sentence in error (size bytes). */
 int command_line_read(struct command_line *line, int argc, char *const *argv, char *error, size_t size);
+
+/* ---- commands.c: the same results */
+/* A word that is no option: the command, or what follows it. */
+int commands_word(struct command_line *line, const char *word, char *error, size_t size);
+/* All has been read: is anything missing, or too much? */
+int commands_complete(const struct command_line *line, char *error, size_t size);
 void command_line_help(FILE *to);
 
 /* ---- ask.c */
@@ -44,9 +74,30 @@ int ask(const struct command_line *line, enum msg_id question, const void *body,
 /* A msgpack value as JSON; bytes that are no text become "". The caller owns the reference. */
 json_t *to_json(struct value v);
 
+/* ---- cells.c: parts of a table */
+/* Text of a row, cut to size and safe for a terminal. Returns buf. */
+const char *cell(struct value row, const char *key, char *buf, size_t size);
+int64_t cell_number(struct value row, const char *key);
+/* "3s", "12m05s", "7h30m", "4d06h". Returns buf. */
+const char *cell_duration(int64_t seconds, char *buf, size_t size);
+int print_json(json_t *json);
+
+/* ---- crashes.c: the records are files beside the socket, so this works without a supervisor, too */
+int crashes_show(const struct command_line *line);
+
+/* ---- show_work.c: answers about jobs, limits and objects, and to orders */
+int show_jobs(const struct message *answer, const struct command_line *line);
+int show_limits(const struct message *answer, const struct command_line *line);
+int show_quarantine(const struct message *answer, const struct command_line *line);
+int show_released(const struct message *answer, const struct command_line *line);
+int show_agreed(const struct message *answer, const struct command_line *line);
+/* What the gateway's calls to Packet wait for; row: the gateway's. */
+void show_calls(struct value row);
+
 /* ---- show.c: answers as text or JSON on stdout; return exit codes */
 int show_status(const struct message *answer, const struct command_line *line);
 int show_stopping(const struct message *answer, const struct command_line *line);
+int show_restarting(const struct message *answer, const struct command_line *line);
 /* The supervisor ended while it was asked to. */
 int show_stopped(const struct command_line *line);
 

@@ -9,9 +9,14 @@
 
 #define BUCKETS_MAX 41u /* with the one over all bounds */
 
+struct bound {
+    const char *text; /* in seconds, as client_golang writes it */
+    double ms;
+};
+
 struct buckets {
-    size_t n;                 /* bounds; one more bucket holds what is over all of them */
-    const char *const *texts; /* the bounds in seconds, as client_golang writes them */
+    size_t n; /* bounds; one more bucket holds what is over all of them */
+    const struct bound *bounds;
 };
 
 /* controller_runtime_reconcile_time_seconds; workqueue_*_duration_seconds. */

@@ -261,6 +261,16 @@ static enum verdict check_incarnations(const struct bus *bus, const struct inbou
     return bus->any_peer && bus->listens && e->from != 0 ? FRAME_BAD_ENVELOPE : FRAME_OK;
 }
 
+/* Whoever is known to have sent it answers for it. */
+static void count_bad(struct bus *bus, struct inbound *in, enum verdict verdict)
+{
+    struct bus_peer *sender = peers_by_incarnation(bus->peers, bus->n_peers, in->from.incarnation);
+
+    if (verdict == FRAME_OK || verdict == FRAME_OLD_INCARNATION || verdict == FRAME_STRANGER || !sender)
+        return;
+    in->from.bad = ++sender->bad;
+}
+
 bool bus_receive(struct bus *bus, struct inbound *in, enum verdict *verdict)
 {
     memset(in, 0, sizeof(*in));
@@ -285,6 +295,7 @@ bool bus_receive(struct bus *bus, struct inbound *in, enum verdict *verdict)
         memset(&in->message, 0, sizeof(in->message));
         in->message.spec = spec;
     }
+    count_bad(bus, in, *verdict);
     count_received(bus, in, *verdict);
     return true;
 }

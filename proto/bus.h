@@ -18,7 +18,8 @@ struct bus_peer {
     uint64_t slot;
     uint64_t incarnation; /* also its ZeroMQ routing id, in decimal */
     uint64_t pid;
-    bool heard; /* kept here: a frame of it has come, so the kernel has proven whose routing id this is */
+    unsigned bad; /* kept here: frames of it that no process of this version sends */
+    bool heard;   /* kept here: a frame of it has come, so the kernel has proven whose routing id this is */
 };
 
 struct bus {

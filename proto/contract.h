@@ -38,6 +38,8 @@ const char *role_name(unsigned role);
 #define ENV_INCARNATION    "PROVIDER_PACKET_INCARNATION"
 #define ENV_SUPERVISOR_PID "PROVIDER_PACKET_SUPERVISOR_PID"
 #define ENV_RUNTIME_DIR    "PROVIDER_PACKET_RUNTIME_DIR"
+#define ENV_CLOCK          "PROVIDER_PACKET_CLOCK" /* clock_origin() of the supervisor; without it, the child's */
+#define ENV_BLACKBOX       "PROVIDER_PACKET_BLACKBOX" /* descriptor of its black box (base/blackbox.h) */
 #define ENV_IDENTITY       "PROVIDER_PACKET_IDENTITY" /* the supervisor's in leader election; the watcher's */
 /* + a name: what the supervisor found in its own environment, for the watcher to hand to an exec plugin */
 #define ENV_GIVEN_PREFIX "PROVIDER_PACKET_GIVEN_"
@@ -60,6 +62,9 @@ const char *role_name(unsigned role);
 #define STOP_REST_MS        5000                                  /* then the watcher and the gateway */
 #define STOP_ALL_MS         (STOP_WORKERS_MS + STOP_REST_MS + 5000) /* below 30 s (gardener 66) */
 #define EPOCH_CLOSE_MS      5000 /* the gateway must close an epoch within this, or is ended itself */
+
+/* So many frames that no process of this version sends, and their sender is ended. */
+#define BAD_FRAMES_MAX 8u
 
 /* ---- open attempts (design 12.2), seconds of wall clock
  * -------------------------------------------------------------- */
@@ -88,6 +93,7 @@ const char *role_name(unsigned role);
     X(78, EXIT_CONFIG, "the configuration is wrong; the line before this one says where")                    \
     X(79, EXIT_LEASE_LOST, "lost the leader Lease and stopped at once")                                      \
     X(80, EXIT_HELPER, "its helper process for exec plugins ended")                                          \
+    X(81, EXIT_UNSYNCED, "could not list the objects within --cache-sync-timeout-seconds; the log says why") \
     X(127, EXIT_EXEC, "could not be executed; is the libexec folder complete?")
 
 enum exit_code {

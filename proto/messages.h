@@ -6,6 +6,7 @@
 #define PROTO_MESSAGES_H
 
 #include "proto/contract.h"
+#include "proto/supervision.h"
 #include "proto/value.h"
 
 #define PROTO_VERSION   1u
@@ -29,8 +30,9 @@
 #define LIMIT_CALLS  1000u /* of one job to Packet */
 /* With its envelope it fills the 8 KiB in which libzmq gathers what it sends, whatever stands before it
  * there, and is not so long that it would be sent past them. */
-#define LIMIT_COVER  8160u
-#define LIMIT_HOLDER 512u /* holderIdentity of a Lease */
+#define LIMIT_COVER   8160u
+#define LIMIT_HOLDER  512u /* holderIdentity of a Lease */
+#define LIMIT_VERSION 512u /* what a suspect looked like: uid, generation, and what else makes it another */
 
 /* How a job's Secret looked to the watcher. The worker turns it into words and a code (gardener 13, 15). */
 enum secret_state {
@@ -80,7 +82,17 @@ enum job_result {
     JOB_RETRY, /* failed and reported: back off (kubernetes 32) */
     JOB_LATER, /* again after after_ms; no failure, no strike (design 12.6) */
     JOB_AGAIN, /* the object changed under us: start anew at once with a fresh read (design 12.1) */
-    JOB_SKIP   /* nothing was to be done */
+    JOB_SKIP,  /* nothing was to be done */
+    JOB_HELD   /* failed and reported, and only a change of the object can help (kubernetes 35) */
+};
+
+/* What a check for drift came to (design 12.12); also in DONE.check. */
+enum check_result {
+    CHECK_NONE, /* it was no check, or there was nothing to compare */
+    CHECK_SAME,
+    CHECK_FOUND, /* the job has turned into a repair */
+    CHECK_FAILED,
+    CHECKS
 };
 
 enum patch_target { PATCH_META, PATCH_STATUS };
@@ -89,44 +101,6 @@ enum patch_target { PATCH_META, PATCH_STATUS };
  * ------------------------------------------------------------ u64: a number; may = absent, and then 0. str:
  * text without control characters in names (may = absent, and then no span). bin: bytes. val: one msgpack
  * value, checked for depth and shape.                                              */
-
-/* supervisor and its children */
-#define READY_FIELDS(F, S)                                                                                   \
-    F(S, 1, str, version, 64, must)                                                                          \
-    F(S, 2, str, degraded, LIMIT_TEXT, may)
-#define BEAT_FIELDS(F, S)                                                                                    \
-    F(S, 1, str, doing, LIMIT_TEXT, must)                                                                    \
-    F(S, 2, u64, busy_ms, LIMIT_MS, may)                                                                     \
-    F(S, 3, str, key, 2 * LIMIT_NAME + 1, may)                                                               \
-    F(S, 4, val, gauges, LIMIT_LIST, may)
-#define PEER_FIELDS(F, S)                                                                                    \
-    F(S, 1, u64, role, LIMIT_ENUM, must)                                                                     \
-    F(S, 2, u64, slot, LIMIT_ID, may)                                                                        \
-    F(S, 3, u64, incarnation, LIMIT_ID, must)                                                                \
-    F(S, 4, u64, pid, LIMIT_ID, must)
-#define PEER_OK_FIELDS(F, S)      F(S, 1, u64, incarnation, LIMIT_ID, must)
-#define PEER_GONE_FIELDS(F, S)    F(S, 1, u64, incarnation, LIMIT_ID, must)
-#define GO_FIELDS(F, S)           F(S, 1, u64, epoch, LIMIT_ID, must)
-#define EPOCH_OVER_FIELDS(F, S)   F(S, 1, u64, epoch, LIMIT_ID, must)
-#define EPOCH_CLOSED_FIELDS(F, S) F(S, 1, u64, epoch, LIMIT_ID, must)
-#define DRAIN_FIELDS(F, S)        F(S, 1, u64, within_ms, LIMIT_MS, must)
-#define LEAVING_FIELDS(F, S)                                                                                 \
-    F(S, 1, u64, code, LIMIT_ENUM, may)                                                                      \
-    F(S, 2, str, reason, LIMIT_TEXT, may)
-#define END_WORKER_FIELDS(F, S)                                                                              \
-    F(S, 1, u64, incarnation, LIMIT_ID, must)                                                                \
-    F(S, 2, str, reason, LIMIT_TEXT, must)
-#define LEADERSHIP_FIELDS(F, S)                                                                              \
-    F(S, 1, str, lease, 2 * LIMIT_NAME + 1, must)                                                            \
-    F(S, 2, u64, leading, 1, may)                                                                            \
-    F(S, 3, str, holder, LIMIT_HOLDER, may)                                                                  \
-    F(S, 4, u64, write_until, LIMIT_MS * 100, may)                                                           \
-    F(S, 5, u64, transitions, LIMIT_ID, may)
-#define ASK_HEALTH_FIELDS(F, S) F(S, 1, u64, seq, LIMIT_ID, must)
-#define HEALTH_FIELDS(F, S)                                                                                  \
-    F(S, 1, u64, seq, LIMIT_ID, must)                                                                        \
-    F(S, 2, u64, gateway, 1, may)                                                                            \
-    F(S, 3, u64, workers, LIMIT_ENUM, may)
 
 /* watcher and worker */
 #define IDLE_FIELDS(F, S) F(S, 1, u64, jobs_done, LIMIT_ID, may)
@@ -142,7 +116,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 9, str, shoot_uid, LIMIT_UUID, may)                                                                 \
     F(S, 10, u64, force_delete, 1, may)                                                                      \
     F(S, 11, u64, absent_since, LIMIT_TIME, may)                                                             \
-    F(S, 12, str, terraform_key, LIMIT_UUID, may)
+    F(S, 12, str, terraform_key, LIMIT_UUID, may)                                                            \
+    F(S, 13, u64, check, 1, may)
 #define STARTED_FIELDS(F, S) F(S, 1, u64, job, LIMIT_ID, must)
 #define PATCH_FIELDS(F, S)                                                                                   \
     F(S, 1, u64, job, LIMIT_ID, must)                                                                        \
@@ -170,7 +145,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 2, u64, result, LIMIT_ENUM, may)                                                                    \
     F(S, 3, u64, after_ms, LIMIT_MS, may)                                                                    \
     F(S, 4, u64, absent_since, LIMIT_TIME, may)                                                              \
-    F(S, 5, str, summary, LIMIT_TEXT, may)
+    F(S, 5, str, summary, LIMIT_TEXT, may)                                                                   \
+    F(S, 6, u64, check, LIMIT_ENUM, may)
 
 /* watcher and packet-gateway, on the credentials endpoint */
 #define GRANT_FIELDS(F, S)                                                                                   \
@@ -241,18 +217,6 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     F(S, 9, u64, unsure, 1, may)                                                                             \
     F(S, 10, u64, maybe, 1, may)
 
-/* packetctl and the exporter ask the supervisor */
-#define ASK_STATUS_FIELDS(F, S) F(S, 1, u64, verbose, 1, may)
-#define STATUS_FIELDS(F, S)                                                                                  \
-    F(S, 1, str, version, 64, must)                                                                          \
-    F(S, 2, u64, pid, LIMIT_ID, must)                                                                        \
-    F(S, 3, u64, uptime_ms, LIMIT_MS, may)                                                                   \
-    F(S, 4, u64, ready, 1, may)                                                                              \
-    F(S, 5, val, processes, LIMIT_LIST, must)                                                                \
-    F(S, 6, val, leadership, LIMIT_LIST, may)
-#define ASK_STOP_FIELDS(F, S) F(S, 1, str, reason, LIMIT_TEXT, may)
-#define STOPPING_FIELDS(F, S) F(S, 1, u64, within_ms, LIMIT_MS, must)
-
 /* ---- the list:  id  NAME   struct   from   to   what it says (docs/protocol.md takes this sentence)
  * ------------------- */
 #define PROTO_MESSAGES(M)                                                                                    \
@@ -271,10 +235,18 @@ enum patch_target { PATCH_META, PATCH_STATUS };
       "finish what is running and leave")                                                                    \
     M(10, LEAVING, leaving, WATCHER | WORKER | GATEWAY | EXPORTER, SUPERVISOR,                               \
       "ends by itself, with this code")                                                                      \
-    M(11, END_WORKER, end_worker, WATCHER, SUPERVISOR, "this worker does not answer; end it")                \
+    M(11, END_WORKER, end_worker, WATCHER | GATEWAY, SUPERVISOR,                                             \
+      "this worker does not answer, or sends what no worker sends; end it")                                  \
     M(12, LEADERSHIP, leadership, WATCHER, SUPERVISOR, "who holds the leader Lease, and until when we do")   \
     M(13, ASK_HEALTH, ask_health, WATCHER, SUPERVISOR, "do the others answer? A heartbeat is due")           \
     M(14, HEALTH, health, SUPERVISOR, WATCHER, "who has shown life a moment ago")                            \
+    M(15, SUSPECT, suspect, WATCHER, SUPERVISOR,                                                             \
+      "this is held against an object, also by the next watcher; no strikes: nothing is")                    \
+    M(16, SUSPECTED, suspected, SUPERVISOR, WATCHER, "that was held against an object by a watcher before")  \
+    M(17, RELEASE, release, SUPERVISOR, WATCHER, "an operator lets this object out of quarantine")           \
+    M(18, HOLD, hold, SUPERVISOR, WATCHER, "begin no job until told otherwise, or begin again")              \
+    M(19, LOGLEVEL, loglevel, SUPERVISOR, WATCHER | WORKER | GATEWAY | EXPORTER,                             \
+      "the least level that is logged from now on")                                                          \
     M(20, IDLE, idle, WORKER, WATCHER, "credit for one job")                                                 \
     M(21, JOB, job, WATCHER, WORKER, "reconcile this object")                                                \
     M(22, STARTED, started, WORKER, WATCHER, "the job has arrived")                                          \
@@ -283,6 +255,7 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(25, REPLY, reply, WATCHER, WORKER, "the API server's answer to PATCH or FETCH")                        \
     M(26, NOTE, note, WORKER, WATCHER, "an Event about the job's object")                                    \
     M(27, DONE, done, WORKER, WATCHER, "the job has ended, and when it is to be run again")                  \
+    M(30, RETRY, retry, SUPERVISOR, WATCHER, "an operator wants this object to be reconciled now")           \
     M(40, GRANT, grant, WATCHER, GATEWAY,                                                                    \
       "this worker may act on this label in this project with this token")                                   \
     M(41, GRANTED, granted, GATEWAY, WATCHER, "the grant stands, or the object has to wait until COME")      \
@@ -302,7 +275,21 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(60, ASK_STATUS, ask_status, CONTROL | EXPORTER, SUPERVISOR, "how are all processes?")                  \
     M(61, STATUS, status, SUPERVISOR, CONTROL | EXPORTER, "how all processes are")                           \
     M(62, ASK_STOP, ask_stop, CONTROL, SUPERVISOR, "stop in order")                                          \
-    M(63, STOPPING, stopping, SUPERVISOR, CONTROL, "stopping, at the latest within this time")
+    M(63, STOPPING, stopping, SUPERVISOR, CONTROL, "stopping, at the latest within this time")               \
+    M(64, ASK_RESTART, ask_restart, CONTROL, SUPERVISOR, "replace the processes of a role")                  \
+    M(65, RESTARTING, restarting, SUPERVISOR, CONTROL,                                                       \
+      "so many are being replaced; 0: none, a stop is under way")                                            \
+    M(66, ASK_QUARANTINE, ask_quarantine, CONTROL, SUPERVISOR, "which objects are in quarantine, and why?")  \
+    M(67, QUARANTINE, quarantine, SUPERVISOR, CONTROL,                                                       \
+      "the objects with strikes, the quarantined among them")                                                \
+    M(68, ASK_RELEASE, ask_release, CONTROL, SUPERVISOR,                                                     \
+      "let this object out of quarantine, or all of them")                                                   \
+    M(69, RELEASED, released, SUPERVISOR, CONTROL, "so many were let out")                                   \
+    M(70, ASK_SCALE, ask_scale, CONTROL, SUPERVISOR, "run so many workers from now on")                      \
+    M(71, ASK_HOLD, ask_hold, CONTROL, SUPERVISOR, "begin no job until told otherwise, or begin again")      \
+    M(72, ASK_LOGLEVEL, ask_loglevel, CONTROL, SUPERVISOR, "the least level that everybody logs")            \
+    M(73, ASK_RETRY, ask_retry, CONTROL, SUPERVISOR, "reconcile this object now")                            \
+    M(74, AGREED, agreed, SUPERVISOR, CONTROL, "it is being done, or why not")
 
 /* ---- everything below is derived
  * ---------------------------------------------------------------------------------- */

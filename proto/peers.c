@@ -61,7 +61,8 @@ struct bus_peer *peers_by_incarnation(struct bus_peer *peers, unsigned count, ui
 int bus_peer_add(struct bus *bus, const struct bus_peer *peer)
 {
     struct bus_peer *place = peers_by_incarnation(bus->peers, bus->n_peers, peer->incarnation);
-    bool heard = place && place->pid == peer->pid && place->heard;
+    bool same = place && place->pid == peer->pid, heard = same && place->heard;
+    unsigned bad = same ? place->bad : 0;
 
     if (!place && bus->n_peers == BUS_PEERS_MAX)
         return -1;
@@ -69,6 +70,7 @@ int bus_peer_add(struct bus *bus, const struct bus_peer *peer)
         place = &bus->peers[bus->n_peers++];
     *place = *peer;
     place->heard = heard;
+    place->bad = bad;
     return 0;
 }
 

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/blackbox.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 /* The Makefile says it; every binary of one build has the same. */
@@ -81,17 +83,22 @@ static void start_log(unsigned role)
     log_open(role_name(role), level, strcmp(proc_option("log-format"), "text") == 0);
 }
 
-/* A decimal number from least to LIMIT_ID out of the environment, or the end. */
-static uint64_t required_number(const char *name, uint64_t least)
+/* A decimal number from least to most out of the environment, or the end. */
+static uint64_t number_between(const char *name, uint64_t least, uint64_t most)
 {
     const char *text = getenv(name);
     char *end = NULL;
 
     errno = 0;
     unsigned long long n = text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-    if (!end || *end || errno || n < least || n > LIMIT_ID)
+    if (!end || *end || errno || n < least || n > most)
         die(EXIT_FLAGS, "the supervisor's environment is broken", name);
     return n;
+}
+
+static uint64_t required_number(const char *name, uint64_t least)
+{
+    return number_between(name, least, LIMIT_ID);
 }
 
 static void read_environment(struct proc *proc, unsigned role)
@@ -108,6 +115,8 @@ static void read_environment(struct proc *proc, unsigned role)
     proc->supervisor_pid = (pid_t)required_number(ENV_SUPERVISOR_PID, 1);
     if (!proc->runtime_dir || proc->runtime_dir[0] != '/')
         die(EXIT_FLAGS, "the supervisor's environment is broken", ENV_RUNTIME_DIR);
+    if (getenv(ENV_CLOCK))
+        clock_set_origin((int64_t)number_between(ENV_CLOCK, 1, (uint64_t)1 << 50));
 }
 
 /* The order closes the gap: had the supervisor died before prctl, the parent is another one by now. */
@@ -119,7 +128,8 @@ static void die_with_supervisor(const struct proc *proc)
         die(EXIT_ORPHANED, "the parent is not the supervisor", ENV_SUPERVISOR_PID);
 }
 
-/* Before the first socket, so that ZeroMQ's threads inherit the mask. No handler runs anywhere. */
+/* Before the first socket, so that ZeroMQ's threads inherit the mask. No handler runs anywhere, but for what
+ * ends the process. */
 static void take_signals(struct proc *proc)
 {
     sigset_t set;
@@ -156,6 +166,9 @@ void proc_enter(struct proc *proc, unsigned role)
     umask(CHILD_UMASK);
     start_log(role);
     read_environment(proc, role);
+    if (getenv(ENV_BLACKBOX))
+        blackbox_open((int)number_between(ENV_BLACKBOX, 3, 1 << 20));
+    blackbox_catch();
     die_with_supervisor(proc);
     take_signals(proc);
     calm_czmq();
@@ -235,6 +248,14 @@ void proc_beat(struct proc *proc, const char *doing, const char *key, uint64_t b
     tell(proc, MSG_BEAT, &beat);
     free(copies[0]);
     free(copies[1]);
+}
+
+bool proc_takes(const struct message *message)
+{
+    if (message->spec->id != MSG_LOGLEVEL)
+        return false;
+    log_set_level((enum log_level)message->body.loglevel.level);
+    return true;
 }
 
 int proc_next_signal(struct proc *proc)

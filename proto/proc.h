@@ -32,6 +32,9 @@ void proc_say_ready(struct proc *proc);
 /* doing: one sentence without secrets; key: "namespace/name" of the job or NULL; gauges: a map of numbers, or
  * of a few texts about one thing; or absent. */
 void proc_beat(struct proc *proc, const char *doing, const char *key, uint64_t busy_ms, struct value gauges);
+/* Does what the supervisor asks of every child alike (LOGLEVEL). Returns whether the message was such a one.
+ */
+bool proc_takes(const struct message *message);
 /* The signal that arrived, or 0. */
 int proc_next_signal(struct proc *proc);
 /* Says LEAVING and closes. Returns code, for main() to return. */

@@ -9,7 +9,6 @@
 #include "supervisor/supervisor.h"
 
 #define FRAMES_PER_TURN 64 /* then back to the poll */
-#define BAD_FRAMES_MAX  8u /* that many, and the sender is ended */
 #define EVERY_CHILD     (WATCHER | WORKER | GATEWAY | EXPORTER)
 
 int children_listen(struct supervisor *s)
@@ -32,9 +31,6 @@ void children_expect(struct supervisor *s, unsigned role, uint64_t slot, uint64_
 void children_forget(struct supervisor *s, uint64_t incarnation)
 {
     bus_peer_remove(&s->bus, incarnation);
-    for (size_t i = 0; i < BUS_PEERS_MAX; i++)
-        if (s->bad[i].incarnation == incarnation)
-            s->bad[i] = (struct bad_sender){0};
 }
 
 void children_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
@@ -65,23 +61,15 @@ void children_kill(void *ctx, int64_t pid, int signo)
         log_warn("could not signal a process", F_INT("pid", pid), F_STR("error", strerror(errno)));
 }
 
-/* Counts a bad frame against its sender; one line at the first, the end at the last. */
+/* One line at the first, the end at the last. */
 static void on_bad_frame(struct supervisor *s, const struct inbound *in, enum verdict verdict)
 {
-    uint64_t who = in->from.incarnation;
-    struct bad_sender *sender = NULL;
-
-    for (size_t i = 0; i < BUS_PEERS_MAX && sender == NULL; i++)
-        if (s->bad[i].incarnation == who || s->bad[i].incarnation == 0)
-            sender = &s->bad[i];
-    if (who == 0 || sender == NULL)
-        return; /* nobody of ours: counted by the bus */
-    sender->incarnation = who;
-    if (++sender->frames == 1)
-        log_warn("refused a frame", F_STR("role", role_name(in->from.role)), F_INT("incarnation", who),
-                 F_STR("verdict", verdict_name(verdict)));
-    if (sender->frames == BAD_FRAMES_MAX)
-        tree_end(s->tree, who, "sent frames that no process of this version sends", clock_now());
+    if (in->from.bad == 1)
+        log_warn("refused a frame", F_STR("role", role_name(in->from.role)),
+                 F_INT("incarnation", in->from.incarnation), F_STR("verdict", verdict_name(verdict)));
+    if (in->from.bad == BAD_FRAMES_MAX)
+        tree_end(s->tree, in->from.incarnation, "sent frames that no process of this version sends",
+                 clock_now());
 }
 
 static void on_ready(struct supervisor *s, const struct inbound *in)
@@ -106,8 +94,21 @@ static void on_end_worker(const struct inbound *in)
     char reason[LIMIT_TEXT + 1] = "";
 
     span_copy(in->message.body.end_worker.reason, reason, sizeof reason);
-    log_warn("the watcher asks for a worker's end",
+    log_warn("a worker's end is asked for", F_STR("by", role_name(in->from.role)),
              F_INT("incarnation", in->message.body.end_worker.incarnation), F_STR("reason", reason));
+}
+
+/* Whose numbers become too many to be kept is named once. */
+static void on_beat(struct supervisor *s, const struct inbound *in)
+{
+    struct tree_row row;
+
+    if (in->message.body.beat.gauges.len <= TREE_GAUGES_MAX ||
+        !reap_row_of_pid(s, (int64_t)in->from.pid, &row) || row.gauges_lost)
+        return;
+    log_warn("a process' numbers are too many to be kept: /metrics goes without them",
+             F_STR("role", role_name(row.role)), F_INT("slot", row.slot), F_INT("pid", row.pid),
+             F_INT("bytes", in->message.body.beat.gauges.len));
 }
 
 static void on_message(struct supervisor *s, struct inbound *in)
@@ -121,6 +122,7 @@ static void on_message(struct supervisor *s, struct inbound *in)
             log_debug("the exporter did not take its answer", F_STR("error", strerror(errno)));
         status_free(&answer);
         return;
+    case MSG_BEAT: on_beat(s, in); break;
     case MSG_READY: on_ready(s, in); break;
     case MSG_END_WORKER: on_end_worker(in); break;
     default: break;

@@ -1,9 +1,11 @@
-/* supervisor/control.c -- the control socket: what packetctl asks, and the answers. Access comes from the
- * mode of the socket and its directory; our own children have no business here. Never waits for a client: an
- * answer that does not fit into its queue is dropped. Called by the loop. */
+/* supervisor/control.c -- the control socket: who may ask, what packetctl wants to know, and the answers;
+ * what it wants to be done is in orders.c. Access comes from the mode of the socket and its directory; our
+ * own children have no business here. Never waits for a client: an answer that does not fit into its queue is
+ * dropped. Called by the loop. */
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/supervisor.h"
 
@@ -19,7 +21,7 @@ int control_listen(struct supervisor *s)
     return EXIT_SOCKET;
 }
 
-static void answer(struct supervisor *s, struct inbound *to, enum msg_id id, const void *body)
+void control_answer(struct supervisor *s, struct inbound *to, enum msg_id id, const void *body)
 {
     if (bus_answer(&s->control, to, id, body) != 0)
         log_debug("a client did not take its answer", F_INT("pid", to->from.pid),
@@ -31,20 +33,18 @@ static void on_ask_status(struct supervisor *s, struct inbound *in)
     struct status_answer status;
 
     status_make(s, &status);
-    answer(s, in, MSG_STATUS, &status.body);
+    control_answer(s, in, MSG_STATUS, &status.body);
     status_free(&status);
 }
 
-static void on_ask_stop(struct supervisor *s, struct inbound *in)
+static void on_ask_quarantine(struct supervisor *s, struct inbound *in)
 {
-    char reason[LIMIT_TEXT + 1] = "";
+    struct pack objects;
 
-    span_copy(in->message.body.ask_stop.reason, reason, sizeof reason);
-    log_info("asked to stop through the control socket", F_INT("clientPid", in->from.pid),
-             F_STR("reason", reason));
-    answer(s, in, MSG_STOPPING, &(struct msg_stopping){.within_ms = STOP_ALL_MS});
-    if (s->stop_requests == 0)
-        loop_stop(s, "packetctl");
+    pack_open(&objects);
+    status_pack_suspects(s, &objects);
+    control_answer(s, in, MSG_QUARANTINE, &(struct msg_quarantine){.objects = pack_result(&objects)});
+    pack_close(&objects);
 }
 
 static void on_request(struct supervisor *s, struct inbound *in)
@@ -58,8 +58,10 @@ static void on_request(struct supervisor *s, struct inbound *in)
     }
     if (in->message.spec->id == MSG_ASK_STATUS)
         on_ask_status(s, in);
-    else if (in->message.spec->id == MSG_ASK_STOP)
-        on_ask_stop(s, in);
+    else if (in->message.spec->id == MSG_ASK_QUARANTINE)
+        on_ask_quarantine(s, in);
+    else
+        orders_take(s, in);
 }
 
 int control_on_frame(zloop_t *loop, zsock_t *sock, void *arg)

@@ -84,12 +84,13 @@ static size_t count_given(void)
     return n;
 }
 
-char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation)
+char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation,
+                        int box)
 {
     size_t n_inherited = sizeof inherited / sizeof inherited[0], n_options, n = 0;
     const struct option_row *rows = options_table(&n_options);
     size_t n_given = wants_given(s, role) ? count_given() : 0;
-    char **environment = x_calloc(n_inherited + n_given + 7 + n_options + 1, sizeof *environment);
+    char **environment = x_calloc(n_inherited + n_given + 9 + n_options + 1, sizeof *environment);
 
     for (size_t i = 0; i < n_inherited; i++) {
         const char *value = inherited[i].roles & role ? getenv(inherited[i].name) : NULL;
@@ -101,6 +102,9 @@ char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot
     add_number(environment, &n, ENV_INCARNATION, incarnation);
     add_number(environment, &n, ENV_SUPERVISOR_PID, (uint64_t)getpid());
     add(environment, &n, ENV_RUNTIME_DIR, s->dir.path);
+    if (box >= 0)
+        add_number(environment, &n, ENV_BLACKBOX, (uint64_t)box);
+    add_number(environment, &n, ENV_CLOCK, (uint64_t)clock_origin());
 #ifdef WIPE_FREED
     if (role & ON_NET)
         add(environment, &n, "GLIBC_TUNABLES", WIPE_FREED);

@@ -87,6 +87,18 @@ static const struct option_row table[] = {
          "Namespace of the heartbeat Lease that Gardener watches."),
     COUNT("heartbeat-renew-interval-seconds", GROUP_GARDENER, WATCHER, "30", 1, INT32, "How often it is renewed."),
 
+    COUNT("cache-sync-timeout-seconds", GROUP_OURS, WATCHER, "0", 0, 86400,
+          "End the program when the leader's first list takes longer. 0: go on trying, and say that it is not ready."),
+
+    COUNT("drift-check-interval-seconds", GROUP_OURS, WATCHER, "3600", 0, 31536000,
+          "How often each SSH key at Packet is compared with what was left there. 0: never."),
+
+    COUNT("quarantine-after", GROUP_OURS, WATCHER, "3", 0, 100,
+          "Workers that end at the same object, one after the other, before it is left alone for a while. 0: never."),
+
+    TEXT("record", GROUP_OURS, WORKER, "", NULL,
+         "Directory where each worker keeps the messages of its last 64 jobs; its program's --replay FILE runs one again."),
+
     /* looking at it */
     TEXT("metrics-bind-address", GROUP_GARDENER, EXPORTER, ":8080", NULL, "Where /metrics is served. 0: nowhere."),
     TEXT("health-bind-address", GROUP_GARDENER, EXPORTER, ":8081", NULL,

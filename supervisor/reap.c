@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,13 +58,13 @@ static bool was_asked(const struct tree_row *was)
 }
 
 /* A death that nobody asked for is an error; one that was announced is somebody's decision. */
-static enum log_level level_of(const struct tree_row *was, bool parked)
+static enum log_level level_of(const struct tree_row *was, bool parked, bool in_order)
 {
     if (parked)
         return LEVEL_ERROR;
     if (was_asked(was))
         return LEVEL_INFO;
-    return was->leaving ? LEVEL_WARN : LEVEL_ERROR;
+    return was->leaving || in_order ? LEVEL_WARN : LEVEL_ERROR;
 }
 
 /* A death is told once, with everything: how, why, and what comes next. */
@@ -91,19 +92,22 @@ static void tell_death(const struct supervisor *s, const struct tree_row *was, i
         F_STR("now", is.state),
         F_INT("nextStartMs", is.next_start_ms),
     };
-    const char *msg = parked ? "a process died too often and is parked"
-                      : was->leaving && WIFEXITED(status) && !WEXITSTATUS(status) ? "a process left"
-                                                                                  : "a process died";
-    log_write(level_of(was, parked), msg, fields, sizeof fields / sizeof fields[0]);
+    /* Its last word may be overtaken by its end. */
+    bool in_order = WIFEXITED(status) && !WEXITSTATUS(status);
+    const char *msg = parked     ? "a process died too often and is parked"
+                      : in_order ? "a process left"
+                                 : "a process died";
+    log_write(level_of(was, parked, in_order), msg, fields, sizeof fields / sizeof fields[0]);
 }
 
 static void reap_all(struct supervisor *s)
 {
     struct tree_row row;
+    struct rusage usage;
     pid_t pid;
     int status;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
         if (!reap_row_of_pid(s, pid, &row)) {
             log_info("reaped a process that is none of ours", F_INT("pid", pid));
             continue;
@@ -111,6 +115,7 @@ static void reap_all(struct supervisor *s)
         children_forget(s, row.incarnation);
         tree_reaped(s->tree, pid, status, clock_now());
         tell_death(s, &row, pid, status);
+        crash_reaped(s, &row, status, usage.ru_maxrss);
     }
 }
 
@@ -124,7 +129,7 @@ int reap_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     while (read(s->signals, &info, sizeof info) == sizeof info) {
         switch (info.ssi_signo) {
         case SIGCHLD: break; /* one may stand for many, so reaping does not count them */
-        case SIGHUP: log_info("nothing is read anew at run time", F_STR("signal", "SIGHUP")); break;
+        case SIGHUP: orders_reload(s, "SIGHUP"); break;
         default: loop_stop(s, info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"); break;
         }
     }

@@ -30,6 +30,7 @@ struct birth {
     char *const *argv;
     char *const *environment;
     int null;
+    int box;    /* shared with the child; -1: none */
     int report; /* write end of the close-on-exec pipe: an errno when exec failed */
     pid_t parent;
     char oom_score_adj[8];
@@ -63,6 +64,8 @@ static void be_born(const struct birth *b)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* before any thread of the child (design 12.16) */
     if (dup2(b->null, STDIN_FILENO) >= 0) {
         syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_ON_EXEC); /* also what our own parent left open */
+        if (b->box >= 0)
+            fcntl(b->box, F_SETFD, 0);
         signal(SIGPIPE, SIG_DFL);
         sigprocmask(SIG_SETMASK, &none, NULL);
         execve(b->path, b->argv, b->environment);
@@ -125,16 +128,20 @@ int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnatio
     program_path(s, policy, path, sizeof path);
     snprintf(name, sizeof name, "%s", policy->binary);
     b.oom_len = snprintf(b.oom_score_adj, sizeof b.oom_score_adj, "%d", policy->oom_score_adj);
-    char **environment = environment_make(s, role, slot, incarnation);
+    b.box = crash_box_make();
+    char **environment = environment_make(s, role, slot, incarnation, b.box);
     b.environment = environment;
     pid_t pid = give_birth(&b);
     int error = errno;
     environment_free(environment);
     if (pid < 0) {
+        if (b.box >= 0)
+            close(b.box);
         log_error("could not start a process", F_STR("role", role_name(role)), F_INT("slot", slot),
                   F_STR("program", path), F_STR("error", strerror(error)));
         return -1;
     }
+    crash_box_keep(s, pid, b.box);
     children_expect(s, role, slot, incarnation, pid);
     log_info("started a process", F_STR("role", role_name(role)), F_INT("slot", slot), F_INT("pid", pid),
              F_INT("incarnation", incarnation));

@@ -83,6 +83,16 @@ static void pack_leader(struct pack *p, const struct supervisor *s, struct insta
     number(p, "transitions", (int64_t)leader->transitions);
 }
 
+static uint64_t count_quarantined(const struct supervisor *s)
+{
+    const struct tree_suspect *at;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; (at = tree_suspect(s->tree, i)) != NULL; i++)
+        n += at->until != 0;
+    return n;
+}
+
 void status_make(const struct supervisor *s, struct status_answer *answer)
 {
     struct instant now = clock_now();
@@ -104,7 +114,35 @@ void status_make(const struct supervisor *s, struct status_answer *answer)
         .ready = tree_ready(s->tree),
         .processes = pack_result(&answer->processes),
         .leadership = pack_result(&answer->leadership),
+        .held = tree_held(s->tree),
+        .quarantined = count_quarantined(s),
     };
+}
+
+void status_pack_suspects(const struct supervisor *s, struct pack *p)
+{
+    int64_t now = clock_now().boot_ms;
+    const struct tree_suspect *at;
+    char struck[CLOCK_TEXT_MAX];
+    uint32_t n = 0;
+
+    while (tree_suspect(s->tree, n) != NULL)
+        n++;
+    pack_array(p, n);
+    for (uint32_t i = 0; i < n && (at = tree_suspect(s->tree, i)) != NULL; i++) {
+        int64_t left = (int64_t)at->until - now;
+
+        clock_text_seconds((int64_t)at->struck * 1000, struck);
+        pack_map(p, 7);
+        text(p, "object", at->key);
+        pack_text(p, "quarantined");
+        pack_bool(p, at->until != 0);
+        number(p, "strikes", (int64_t)at->strikes);
+        number(p, "times", (int64_t)at->terms);
+        text(p, "lastStrike", struck);
+        text(p, "cause", at->cause);
+        number(p, "nextTrialMs", at->until != 0 && left > 0 ? left : 0);
+    }
 }
 
 void status_free(struct status_answer *answer)

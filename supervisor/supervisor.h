@@ -23,9 +23,9 @@ struct runtime_dir {
     bool made; /* by us, so we remove it */
 };
 
-struct bad_sender {
-    uint64_t incarnation;
-    unsigned frames; /* that no sibling of this version sends */
+struct box {
+    int64_t pid; /* 0: free */
+    int fd;
 };
 
 struct supervisor {
@@ -41,7 +41,7 @@ struct supervisor {
     struct instant started;
     bool was_ready;
     unsigned stop_requests;
-    struct bad_sender bad[BUS_PEERS_MAX];
+    struct box boxes[BUS_PEERS_MAX]; /* of the children that live */
 
     zloop_t *loop;
     int timer;        /* of zloop; -1 when none */
@@ -64,7 +64,9 @@ int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnatio
 
 /* ---- environment.c */
 /* The child's whole environment: allow-list, contract, its options. Free with environment_free(). */
-char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation);
+/* box: its black box's descriptor, or -1. */
+char **environment_make(const struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation,
+                        int box);
 void environment_free(char **environment);
 
 /* ---- identity.c */
@@ -73,6 +75,15 @@ int identity_make(struct supervisor *s);
 /* The same from what is given. pid: ours; pod_name, pod_uid, host: NULL when not known; random: 16 bytes. */
 void identity_write(char *identity, int64_t pid, const char *pod_name, const char *pod_uid, const char *host,
                     const unsigned char *random);
+
+/* ---- crash.c */
+/* A box for a process that is about to start; -1 when there is none to be had, which costs only the record.
+ */
+int crash_box_make(void);
+void crash_box_keep(struct supervisor *s, int64_t pid, int box);
+/* The process of this row, as it was, has been reaped. Writes a record if it was an end that nobody asked
+ * for; peak_kib: its largest resident memory. Frees its box. */
+void crash_reaped(struct supervisor *s, const struct tree_row *was, int status, long peak_kib);
 
 /* ---- reap.c */
 /* Blocks the signals and opens the signalfd; before the first ZeroMQ socket. 0 or an exit code. */
@@ -94,6 +105,13 @@ void children_forget(struct supervisor *s, uint64_t incarnation);
 /* ---- control.c */
 int control_listen(struct supervisor *s);
 int control_on_frame(zloop_t *loop, zsock_t *sock, void *arg);
+void control_answer(struct supervisor *s, struct inbound *to, enum msg_id id, const void *body);
+
+/* ---- orders.c */
+/* Does, or refuses, what a client wants to be done, and answers. */
+void orders_take(struct supervisor *s, struct inbound *in);
+/* Replaces all processes, so that files are read again. who: for the log. */
+void orders_reload(struct supervisor *s, const char *who);
 
 /* ---- status.c */
 struct status_answer {
@@ -102,6 +120,8 @@ struct status_answer {
 };
 void status_make(const struct supervisor *s, struct status_answer *answer);
 void status_free(struct status_answer *answer);
+/* The objects at which workers died, as an array of maps. */
+void status_pack_suspects(const struct supervisor *s, struct pack *p);
 #define STATUS_TEXT_MAX 160u
 /* How a process ended, for people: "exit 66: its supervisor is gone", "SIGSEGV". */
 void status_text(int wait_status, char *buf, size_t size);

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/tally.h"
 #include "watcher/headers.h"
 #include "watcher/impersonate.h"
 #include "watcher/proxy.h"
-#include "watcher/tally.h"
 
 #define TOKEN_MAX        (64u * 1024u)
 #define TOKEN_REREAD_MS  50000 /* kubernetes 1.7 */

@@ -6,7 +6,7 @@
 
 #include "watcher/exec_plugin.h"
 
-#define BEAT_NUMBERS 26u
+#define BEAT_NUMBERS 32u
 
 static void numbers(struct pack *out, const struct watcher_core *core, uint64_t started, uint64_t failed,
                     const struct watcher_gauges *now)
@@ -35,7 +35,13 @@ static void numbers(struct pack *out, const struct watcher_core *core, uint64_t 
         {"unreadable", now->unreadable},
         {"jobs", now->jobs},
         {"failed", now->failed},
+        {"held", now->measures->held},
+        {"checks_same", now->measures->checks[CHECK_SAME]},
+        {"checks_found", now->measures->checks[CHECK_FOUND]},
+        {"checks_failed", now->measures->checks[CHECK_FAILED]},
         {"strikes", now->strikes},
+        {"quarantined", now->quarantined},
+        {"quarantines", now->quarantines},
         {"refused", now->refused},
         {"leading", now->leading},
         {"renewals", now->renewals},
@@ -74,12 +80,16 @@ void beat_pack(struct pack *out, const struct watcher_core *core, uint64_t start
     struct watcher_gauges now;
 
     watcher_core_gauges(core, clock_now(), &now);
-    pack_map(out, BEAT_NUMBERS + 6 + (access->plugin != NULL));
+    pack_map(out, BEAT_NUMBERS + 7 + (access->plugin != NULL));
     numbers(out, core, started, failed, &now);
     pack_text(out, "results");
     pack_array(out, RESULTS);
     for (unsigned i = 0; i < RESULTS; i++)
         pack_uint(out, now.measures->results[i]);
+    pack_text(out, "ready_by");
+    pack_array(out, WATCHER_PRIORITIES);
+    for (unsigned i = 0; i < WATCHER_PRIORITIES; i++)
+        pack_uint(out, now.ready_by[i]);
     histogram(out, "reconcile", &now.measures->reconcile, &buckets_reconcile);
     histogram(out, "work", &now.measures->work, &buckets_queue);
     histogram(out, "waits", now.waits, &buckets_queue);

@@ -11,7 +11,6 @@
 #include "watcher/http_state.h"
 
 #define CONNECTIONS_MAX 16L /* HTTP/1.1 to a server without HTTP/2; requests over it wait */
-#define EVENTS_PER_TURN 64u /* then back to the poll, so that a beat is never late */
 
 static CURL *handle_take(struct http *http)
 {
@@ -54,8 +53,20 @@ static void end_timer(struct http *http, struct transfer *t)
     t->timer = -1;
 }
 
+/* Hands over the items that have come. */
+static void items_pass_on(struct http *http, struct transfer *t)
+{
+    const char *json;
+    size_t len;
+
+    while (watch_stream_next(&t->stream, &json, &len))
+        http->events.item(http->events.ctx, t->id, json, len);
+}
+
 void http_finish(struct http *http, struct transfer *t, CURLcode code)
 {
+    if (t->list)
+        items_pass_on(http, t);
     struct watcher_result result = transfer_result(t, code);
 
     end_timer(http, t);
@@ -75,6 +86,22 @@ static struct transfer *with_timer(struct transfers *list, int timer)
     return t;
 }
 
+/* Ends a transfer that libcurl would go on with. */
+static void cut(struct http *http, struct transfers *list, struct transfer *t, CURLcode code)
+{
+    TAILQ_REMOVE(list, t, link);
+    curl_multi_remove_handle(http->multi, t->easy);
+    http_finish(http, t, code);
+}
+
+/* Nothing can come after the bytes that broke it. */
+static void list_pass_on(struct http *http, struct transfer *t)
+{
+    items_pass_on(http, t);
+    if (t->stream.broken)
+        cut(http, &http->running, t, CURLE_WRITE_ERROR);
+}
+
 /* The total time is over. Not CURLOPT_TIMEOUT, which begins anew when libcurl sends a request again: a write
  * would outlive the leadership that it began in (design 12.15). */
 static int on_total_over(zloop_t *loop, int timer, void *arg)
@@ -91,9 +118,7 @@ static int on_total_over(zloop_t *loop, int timer, void *arg)
     t->timer = -1;
     snprintf(t->error, sizeof t->error, "no %s within %ld ms",
              list == &http->waiting ? "credential from the exec plugin" : "whole answer", t->within_ms);
-    TAILQ_REMOVE(list, t, link);
-    curl_multi_remove_handle(http->multi, t->easy);
-    http_finish(http, t, CURLE_OPERATION_TIMEDOUT);
+    cut(http, list, t, CURLE_OPERATION_TIMEDOUT);
     http->events.settled(http->events.ctx);
     return 0;
 }
@@ -137,42 +162,25 @@ static bool is_watch(const struct http *http, uint64_t id)
     return http->watch && http->watch->id == id;
 }
 
-/* Hands over what the stream holds. Returns whether some is left for the next turn. */
-static bool watch_pass_on(struct http *http)
+/* Hands over what the stream holds: all of it, so that no more lies here than libcurl reads at once. */
+static void watch_pass_on(struct http *http)
 {
     uint64_t id = http->watch ? http->watch->id : 0;
     const char *json;
     size_t len;
 
-    for (unsigned n = 0; is_watch(http, id); n++) {
-        if (n == EVENTS_PER_TURN)
-            return true;
-        if (!watch_stream_next(&http->watch->stream, &json, &len))
-            break;
+    while (is_watch(http, id) && watch_stream_next(&http->watch->stream, &json, &len))
         http->events.event(http->events.ctx, json, len);
-    }
     if (is_watch(http, id) && (http->watch_over || http->watch->stream.broken))
         watch_end(http);
-    return false;
 }
 
 /* ---- libcurl and zloop ---- */
 
-static int on_more(zloop_t *loop, int timer, void *arg)
-{
-    struct http *http = arg;
-
-    (void)loop;
-    if (timer == http->more)
-        http->more = -1;
-    http_turn(http);
-    return 0;
-}
-
-/* Hands over everything that libcurl has finished since the last time. */
+/* Hands over everything that libcurl has brought since the last time. */
 void http_turn(struct http *http)
 {
-    struct transfer *t;
+    struct transfer *t, *next;
     CURLMsg *msg;
     int left;
 
@@ -192,8 +200,12 @@ void http_turn(struct http *http)
         }
     }
     http_era_check(http);
-    if (watch_pass_on(http) && http->more == -1)
-        http->more = zloop_timer(http->loop, 1, 1, on_more, http);
+    watch_pass_on(http);
+    for (t = TAILQ_FIRST(&http->running); t; t = next) {
+        next = TAILQ_NEXT(t, link);
+        if (t->list)
+            list_pass_on(http, t);
+    }
     http->events.settled(http->events.ctx);
 }
 
@@ -263,8 +275,8 @@ struct http *http_new(zloop_t *loop, struct access *access, const struct http_ev
 {
     struct http *http = x_calloc(1, sizeof *http);
 
-    *http = (struct http){
-        .loop = loop, .access = access, .events = *events, .multiplex = multiplex, .timer = -1, .more = -1};
+    *http =
+        (struct http){.loop = loop, .access = access, .events = *events, .multiplex = multiplex, .timer = -1};
     TAILQ_INIT(&http->running);
     http->multi = curl_multi_init();
     if (!http->multi) {

@@ -14,6 +14,7 @@ struct http;
 struct http_events {
     void *ctx;
     void (*result)(void *ctx, const struct watcher_result *result);
+    void (*item)(void *ctx, uint64_t id, const char *json, size_t len); /* of a list, before its result */
     void (*event)(void *ctx, const char *json, size_t len);
     void (*watch_ended)(void *ctx, int status, const char *body, size_t len, int64_t retry_after_ms);
     void (*settled)(void *ctx); /* after a batch of the above */

@@ -16,7 +16,6 @@ struct http {
     struct http_events events;
     bool multiplex; /* HTTP/2, else HTTP/1.1 */
     int timer;      /* zloop's id of libcurl's time-out, -1: none */
-    int more;       /* zloop's id of the timer that goes on with waiting events, -1: none */
     struct transfers running;
     struct transfers waiting; /* for a credential of the exec plugin */
     struct transfer *watch;
@@ -36,7 +35,7 @@ struct http {
 
 /* http.c. Hands the transfer's end over and frees it; it is in no list any more. */
 void http_finish(struct http *http, struct transfer *transfer, CURLcode code);
-/* Hands over everything that has ended since the last time. */
+/* Hands over everything that libcurl has brought since the last time. */
 void http_turn(struct http *http);
 
 /* http_wait.c */

@@ -3,6 +3,7 @@
  * Started by the supervisor. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,7 +20,6 @@
 #include "watcher/settings.h"
 
 #define BATCH           32   /* frames of one socket before the others have their turn */
-#define BAD_FRAMES_MAX  3    /* from the supervisor: then the builds do not fit together */
 #define GATEWAY_WAIT_MS 1000 /* it is READY and listens: the connection stands at once */
 
 struct watcher {
@@ -29,12 +29,12 @@ struct watcher {
     struct settings settings;
     zloop_t *loop;
     struct http *http;       /* everything but */
-    struct http *single;     /* Secrets and the watch, */
+    struct http *single;     /* Secrets, lists and the watch, */
     struct http *lease_http; /* and the leader Lease, which waits behind nothing; NULL without an election */
     struct watcher_core *core;
     int timer;        /* zloop's id of the core's next tick, -1: none */
     int64_t timer_ms; /* when it fires, CLOCK_BOOTTIME */
-    unsigned bad_frames;
+    uint64_t lists;   /* that were complete when memory was last given back */
     int exit_code;
     const char *reason; /* of leaving */
 };
@@ -46,10 +46,11 @@ static int on_core_timer(zloop_t *loop, int timer, void *arg);
 static int settle(struct watcher *w)
 {
     int64_t next = watcher_core_next_ms(w->core);
+    bool lost = watcher_core_lost(w->core);
 
-    if (watcher_core_lost(w->core) && !w->exit_code) {
-        w->exit_code = EXIT_LEASE_LOST;
-        w->reason = exit_sentence(EXIT_LEASE_LOST);
+    if ((lost || watcher_core_overdue(w->core)) && !w->exit_code) {
+        w->exit_code = lost ? EXIT_LEASE_LOST : EXIT_UNSYNCED;
+        w->reason = exit_sentence(w->exit_code);
     }
     if (w->exit_code || watcher_core_finished(w->core))
         return -1;
@@ -96,7 +97,10 @@ static void start_request(void *ctx, const struct watcher_request *request)
 {
     struct watcher *w = ctx;
 
-    http_start(request->election ? w->lease_http : request->secret ? w->single : w->http, request);
+    http_start(request->election                  ? w->lease_http
+               : request->secret || request->list ? w->single
+                                                  : w->http,
+               request);
 }
 
 static struct http *http_of(void *ctx, enum watcher_stream stream)
@@ -121,6 +125,11 @@ static void stop_watch(void *ctx, enum watcher_stream stream)
 static void on_result(void *ctx, const struct watcher_result *result)
 {
     watcher_core_result(((struct watcher *)ctx)->core, result, clock_now());
+}
+
+static void on_item(void *ctx, uint64_t id, const char *json, size_t len)
+{
+    watcher_core_item(((struct watcher *)ctx)->core, id, json, len, clock_now());
 }
 
 static void on_event(void *ctx, const char *json, size_t len)
@@ -205,6 +214,8 @@ static void forget_peer(struct watcher *w, uint64_t incarnation)
 
 static void from_supervisor(struct watcher *w, const struct message *message)
 {
+    if (proc_takes(message))
+        return;
     if (message->spec->id == MSG_PEER)
         know_peer(w, message);
     else if (message->spec->id == MSG_PEER_GONE)
@@ -212,14 +223,23 @@ static void from_supervisor(struct watcher *w, const struct message *message)
     watcher_core_message(w->core, SUPERVISOR, message->envelope.from, message, clock_now());
 }
 
+/* A worker is ended for it; the supervisor never sends such frames, so then we are of another build. */
 static void bad_frame(struct watcher *w, const struct bus *bus, const struct inbound *in,
                       enum verdict verdict)
 {
+    const struct msg_end_worker end = {.incarnation = in->from.incarnation,
+                                       .reason = SPAN("sent frames that no worker of this version sends")};
+
     if (verdict == FRAME_OLD_INCARNATION)
         return;
-    log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
-              F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
-    if (bus == &w->proc.bus && ++w->bad_frames >= BAD_FRAMES_MAX) {
+    if (in->from.bad <= 1)
+        log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
+                  F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
+    if (in->from.bad != BAD_FRAMES_MAX)
+        return;
+    if (in->from.role == WORKER)
+        bus_send(&w->proc.bus, SUPERVISOR_INCARNATION, MSG_END_WORKER, &end, NULL);
+    if (bus == &w->proc.bus) {
         w->exit_code = EXIT_PROTOCOL;
         w->reason = exit_sentence(EXIT_PROTOCOL);
     }
@@ -260,6 +280,16 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     return settle(w);
 }
 
+/* A list leaves holes where its objects were read; the pages in them go back to the kernel (kubernetes 68).
+ */
+static void give_back(struct watcher *w)
+{
+    if (w->lists == watcher_core_lists(w->core))
+        return;
+    w->lists = watcher_core_lists(w->core);
+    malloc_trim(0);
+}
+
 static int on_beat(zloop_t *loop, int timer, void *arg)
 {
     struct watcher *w = arg;
@@ -267,6 +297,7 @@ static int on_beat(zloop_t *loop, int timer, void *arg)
 
     (void)loop;
     (void)timer;
+    give_back(w);
     pack_open(&p);
     beat_pack(&p, w->core, http_started(w->http) + http_started(w->single),
               http_failed(w->http) + http_failed(w->single), &w->settings.access);
@@ -286,16 +317,15 @@ static void watcher_begin(struct watcher *w)
                               .unwatch = stop_watch};
     struct http_events events = {.ctx = w,
                                  .result = on_result,
+                                 .item = on_item,
                                  .event = on_event,
                                  .watch_ended = on_watch_ended,
                                  .settled = on_settled};
-    struct http_events lease_events = {.ctx = w,
-                                       .result = on_result,
-                                       .event = on_lease_event,
-                                       .watch_ended = on_lease_watch_ended,
-                                       .settled = on_settled};
+    struct http_events lease_events = events;
     struct watcher_config config = w->settings.config;
 
+    lease_events.event = on_lease_event;
+    lease_events.watch_ended = on_lease_watch_ended;
     config.incarnation = w->proc.incarnation;
     if (getrandom(&config.seed, sizeof config.seed, 0) != (ssize_t)sizeof config.seed)
         settings_fail(EXIT_BUG, "the kernel gives no random number", strerror(errno));

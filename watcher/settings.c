@@ -159,6 +159,9 @@ void settings_read(struct settings *s)
     s->config.ignore_operation = proc_option_true("ignore-operation-annotation");
     s->config.classes = proc_option("extension-classes");
     s->config.field_manager = FIELD_MANAGER;
+    s->config.sync_timeout_ms = milliseconds("cache-sync-timeout-seconds");
+    s->config.quarantine_after = strtoull(proc_option("quarantine-after"), NULL, 10);
+    s->config.check_every_ms = milliseconds("drift-check-interval-seconds");
     read_election(s);
     read_heartbeat(s);
 }

@@ -21,7 +21,6 @@
 #define KEEPALIVE_GAP_S 15L
 #define USER_TIMEOUT_MS 45000u
 #define IDLE_S          80L /* the server closes idle connections after 90 s */
-#define LIST_MAX        (64u * 1024u * 1024u)
 #define ANSWER_MAX      (16u * 1024u * 1024u)
 #define REFUSAL_MAX     (64u * 1024u) /* a watch that became no stream */
 #define USER_AGENT      "gardener-extension-provider-packet/" PROVIDER_PACKET_VERSION " (linux/" ARCH ") libcurl"
@@ -108,7 +107,8 @@ static size_t on_answer(char *data, size_t size, size_t n, void *arg)
     size_t len = size * n;
     long status = 0;
 
-    if (t->watch && !curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) && status == 200) {
+    if ((t->watch || t->list) && !curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) &&
+        status == 200) {
         watch_stream_feed(&t->stream, data, len);
         return len;
     }
@@ -255,7 +255,7 @@ static struct transfer *new_transfer(CURL *easy, struct access *access, const ch
     t->within_ms = KUBE_CALL_MS;
     t->timer = -1;
     t->retry_after_ms = -1;
-    t->answer_max = strstr(path, "?limit=") ? LIST_MAX : ANSWER_MAX;
+    t->answer_max = ANSWER_MAX;
     set_common(t, access);
     set_url(t, access);
     add_field(t, "Accept", "application/json");
@@ -278,6 +278,7 @@ struct transfer *transfer_new(CURL *easy, struct access *access, bool multiplex,
 
     t->id = request->id;
     t->secret = request->secret;
+    t->list = t->stream.list = request->list;
     t->start_before = request->start_before;
     if (request->end_before &&
         request->end_before - t->started_ms < t->within_ms) /* when another may lead (design 12.15) */
@@ -296,7 +297,8 @@ struct transfer *transfer_new(CURL *easy, struct access *access, bool multiplex,
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
         curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* one connection instead of many */
     }
-    if (!access->no_compression)
+    /* A list is read as it comes: unpacked, what comes at once may be a thousand times as large. */
+    if (!access->no_compression && !request->list)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     return t;
 }
@@ -335,11 +337,17 @@ CURL *transfer_free(struct transfer *t)
     return easy;
 }
 
+/* It would tell of deletions that never were. */
+static bool cut_off(const struct transfer *t)
+{
+    return t->list && (t->stream.depth || t->stream.broken);
+}
+
 /* NOT_SENT only when it is certain: the request never reached the point where its bytes leave. */
 static enum watcher_fate fate_of(const struct transfer *t, CURLcode code)
 {
     if (code == CURLE_OK)
-        return KUBE_ANSWERED;
+        return cut_off(t) ? KUBE_LOST : KUBE_ANSWERED;
     if (t->begun)
         return KUBE_LOST;
     return t->fenced ? KUBE_FENCED : KUBE_NOT_SENT;
@@ -347,10 +355,10 @@ static enum watcher_fate fate_of(const struct transfer *t, CURLcode code)
 
 static const char *detail_of(const struct transfer *t, CURLcode code)
 {
-    if (code == CURLE_OK)
-        return "";
-    if (t->too_big)
+    if (t->too_big || t->stream.broken)
         return "the answer is over the size limit";
+    if (code == CURLE_OK)
+        return cut_off(t) ? "the list is cut off" : "";
     if (t->fenced)
         return "too late to be sent";
     return t->error[0] ? t->error : curl_easy_strerror(code);
@@ -359,14 +367,17 @@ static const char *detail_of(const struct transfer *t, CURLcode code)
 struct watcher_result transfer_result(struct transfer *t, CURLcode code)
 {
     long status = 0;
+    bool rest = t->stream.rest_len != 0;
 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     return (struct watcher_result){
         .id = t->id,
         .fate = fate_of(t, code),
         .status = (int)status,
-        .body = t->answer ? t->answer : "",
-        .body_len = t->answer_len,
+        .body = rest        ? t->stream.rest
+                : t->answer ? t->answer
+                            : "",
+        .body_len = rest ? t->stream.rest_len : t->answer_len,
         .retry_after_ms = t->retry_after_ms,
         .detail = detail_of(t, code),
     };

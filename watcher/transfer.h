@@ -7,15 +7,16 @@
 #include <sys/queue.h>
 
 #include "watcher/access.h"
+#include "watcher/core/watch_stream.h"
 #include "watcher/core/watcher.h"
 #include "watcher/headers.h"
-#include "watcher/watch_stream.h"
 
 struct transfer {
     TAILQ_ENTRY(transfer) link;
     CURL *easy;
     uint64_t id;
-    bool watch;  /* a stream: no time-out, no compression, its events go to `stream` */
+    bool watch;  /* no time-out, no compression, its events go to `stream` */
+    bool list;   /* its items go to `stream` */
     bool secret; /* its answer is wiped */
     char *method, *path, *url, *body;
     size_t body_sent;

@@ -2,14 +2,16 @@
  * Decides nothing about jobs, reads no file after READY, talks to nobody but its siblings. Started by the
  * supervisor. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/blackbox.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "proto/proc.h"
-#include "worker/core/worker.h"
+#include "worker/record.h"
 
-#define BAD_FRAMES_MAX  8u /* that many frames that no sibling of this version sends, and we leave */
 #define FRAMES_PER_TURN 16 /* then back to the poll, so that a beat is never late */
 
 struct worker {
@@ -22,7 +24,8 @@ struct worker {
     int wake_timer;            /* -1 = none */
     int64_t wake_ms;           /* CLOCK_BOOTTIME it is set for */
     int64_t job_began_ms;
-    unsigned bad_frames;
+    struct instant now; /* of the event that the core has */
+    struct record record;
     int exit_code;
     const char *reason; /* of leaving, NULL = goes on */
 };
@@ -37,14 +40,44 @@ static void leave(struct worker *w, int code, const char *reason)
 
 static void log_job_end(const struct worker *w, const struct msg_done *done)
 {
-    static const char *const results[] = {"done", "retry", "later", "again", "skip"};
-    char summary[LIMIT_TEXT + 1] = "";
+    static const char *const results[] = {"done", "retry", "later", "again", "skip", "held"};
+    const char *key = worker_core_key(w->core) ? worker_core_key(w->core) : "/", *name = strchr(key, '/');
+    char summary[LIMIT_TEXT + 1] = "", ns[LIMIT_NAME + 1], id[48];
     const char *result = done->result < sizeof results / sizeof results[0] ? results[done->result] : "?";
 
     span_copy(done->summary, summary, sizeof summary);
-    log_info("job ended", F_STR("controller", "infrastructure"), F_STR("object", worker_core_key(w->core)),
-             F_INT("job", done->job), F_STR("result", result), F_INT("afterMs", done->after_ms),
-             F_STR("summary", summary), F_INT("tookMs", clock_now().boot_ms - w->job_began_ms));
+    snprintf(ns, sizeof ns, "%.*s", (int)(name - key), key);
+    snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, w->proc.incarnation, done->job);
+    const struct log_field fields[] = {F_STR("controller", "infrastructure"),
+                                       F_STR("namespace", ns),
+                                       F_STR("name", name + 1),
+                                       F_STR("reconcileID", id),
+                                       F_STR("operation", worker_core_operation(w->core)),
+                                       F_INT("job", done->job),
+                                       F_STR("result", result),
+                                       F_INT("afterMs", done->after_ms),
+                                       F_STR("summary", summary),
+                                       F_INT("tookMs", clock_now().boot_ms - w->job_began_ms)};
+    log_write(done->check == CHECK_SAME ? LEVEL_DEBUG : LEVEL_INFO, "job ended", fields,
+              sizeof fields / sizeof fields[0]);
+}
+
+/* The frame as bus_send() will make it. */
+static void record_out(struct worker *w, unsigned to, enum msg_id id, const void *body,
+                       const struct envelope *envelope)
+{
+    struct envelope full = *envelope;
+    msgpack_sbuffer frame;
+
+    if (w->record.fd < 0)
+        return;
+    full.from = w->proc.incarnation;
+    full.to = to == WATCHER ? w->watcher : w->gateway;
+    msgpack_sbuffer_init(&frame);
+    if (msg_encode(&full, id, body, &frame) == 0)
+        record_add(&w->record, RECORD_OUT, to, (struct span){.p = frame.data, .len = (uint32_t)frame.size},
+                   w->now);
+    msgpack_sbuffer_destroy(&frame);
 }
 
 /* What the core says. A frame that cannot be handed over is never dropped in silence: without its watcher or
@@ -59,6 +92,7 @@ static void on_core_says(void *ctx, unsigned to, enum msg_id id, const void *bod
         w->job_began_ms = clock_now().boot_ms;
     if (id == MSG_DONE)
         log_job_end(w, body);
+    record_out(w, to, id, body, envelope);
     if (bus_send(bus, to == WATCHER ? w->watcher : w->gateway, id, body, envelope) == 0)
         return;
     log_error("a message could not be sent", F_STR("to", role_name(to)), F_STR("name", msg_find(id)->name),
@@ -75,6 +109,8 @@ static int end_turn(struct worker *w)
 
     if (worker_core_finished(w->core))
         leave(w, EXIT_OK, "drained");
+    if (!worker_core_busy(w->core))
+        record_end(&w->record);
     if (w->reason != NULL)
         return -1;
     if (next_ms == w->wake_ms)
@@ -98,7 +134,9 @@ static int on_wake(zloop_t *loop, int timer_id, void *arg)
     (void)timer_id;
     w->wake_timer = -1;
     w->wake_ms = INT64_MIN; /* whatever the core needs next is set anew */
-    worker_core_tick(w->core, clock_now());
+    w->now = clock_now();
+    record_add(&w->record, RECORD_TICK, SUPERVISOR, (struct span){0}, w->now);
+    worker_core_tick(w->core, w->now);
     return end_turn(w);
 }
 
@@ -120,6 +158,31 @@ static void on_peer(struct worker *w, const struct msg_peer *peer)
     bus_send(&w->proc.bus, SUPERVISOR_INCARNATION, MSG_PEER_OK, &ok, NULL);
 }
 
+/* Before anybody reads the object. */
+static void box_job(const struct msg_job *job)
+{
+    char key[2 * LIMIT_NAME + 2];
+
+    snprintf(key, sizeof key, "%.*s/%.*s", (int)job->ns.len, job->ns.p, (int)job->name.len, job->name.p);
+    blackbox_about(key, "taking the job");
+}
+
+static void give_to_core(struct worker *w, const struct inbound *in)
+{
+    zmq_msg_t *frame = (zmq_msg_t *)&in->frame; /* libzmq's readers take no const */
+    struct worker_counters counters = worker_core_counters(w->core);
+
+    w->now = clock_now();
+    if (in->message.spec->id == MSG_JOB && !worker_core_busy(w->core)) {
+        record_job(&w->record, &counters);
+        box_job(&in->message.body.job);
+    }
+    record_add(&w->record, RECORD_IN, in->from.role,
+               (struct span){.p = zmq_msg_data(frame), .len = (uint32_t)zmq_msg_size(frame)}, w->now);
+    worker_core_message(w->core, in->from.role, &in->message, w->now);
+    blackbox_about(worker_core_busy(w->core) ? NULL : "", worker_core_doing(w->core));
+}
+
 static void on_message(struct worker *w, const struct inbound *in, enum verdict verdict)
 {
     if (verdict == FRAME_OLD_INCARNATION || verdict == FRAME_STRANGER)
@@ -127,12 +190,14 @@ static void on_message(struct worker *w, const struct inbound *in, enum verdict 
     if (verdict != FRAME_OK) {
         log_warn("refused a frame", F_STR("verdict", verdict_name(verdict)),
                  F_STR("from", role_name(in->from.role)));
-        if (++w->bad_frames > BAD_FRAMES_MAX)
+        if (in->from.bad >= BAD_FRAMES_MAX)
             leave(w, EXIT_PROTOCOL, "too many frames that no sibling sends");
+    } else if (proc_takes(&in->message)) {
+        return;
     } else if (in->message.spec->id == MSG_PEER) {
         on_peer(w, &in->message.body.peer);
     } else {
-        worker_core_message(w->core, in->from.role, &in->message, clock_now());
+        give_to_core(w, in);
     }
 }
 
@@ -183,8 +248,11 @@ static int on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 
     (void)loop;
     (void)item;
-    if (proc_next_signal(&w->proc) != 0)
-        worker_core_message(w->core, SUPERVISOR, &drain, clock_now());
+    if (proc_next_signal(&w->proc) != 0) {
+        w->now = clock_now();
+        record_add(&w->record, RECORD_DRAIN, SUPERVISOR, (struct span){0}, w->now);
+        worker_core_message(w->core, SUPERVISOR, &drain, w->now);
+    }
     return end_turn(w);
 }
 
@@ -230,6 +298,7 @@ static int close_all(struct worker *w)
 {
     zloop_destroy(&w->loop);
     worker_core_free(w->core);
+    record_close(&w->record);
     bus_close(&w->jobs);
     bus_close(&w->calls);
     return proc_leave(&w->proc, w->exit_code, w->reason);
@@ -240,8 +309,11 @@ int main(int argc, char **argv)
     static struct worker w = {.wake_timer = -1, .wake_ms = INT64_MAX};
     struct worker_ops ops = {.ctx = &w, .send = on_core_says};
 
+    if (argc > 1 && strcmp(argv[1], "--replay") == 0)
+        return replay_files(argc - 2, argv + 2);
     proc_version(argc, argv, WORKER);
     proc_enter(&w.proc, WORKER);
+    record_open(&w.record, proc_option("record"), w.proc.slot, w.proc.incarnation);
     w.core = worker_core_new(&ops, w.proc.incarnation);
     proc_connect(&w.proc);
     if (connect_siblings(&w)) {

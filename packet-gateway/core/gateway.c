@@ -23,7 +23,7 @@ struct gateway_core *gateway_core_new(const struct gateway_config *config, const
         core->config.parallel = PARALLEL_DEFAULT;
     core->ops = *ops;
     core->now = now;
-    core->started_wall_ms = now.wall_ms;
+    core->started_steady_ms = now.steady_ms;
     core->epoch_ms = now.boot_ms;
     core->random = config->seed;
     core->next_call = 1;

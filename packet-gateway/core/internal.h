@@ -171,7 +171,7 @@ struct gateway_core {
     char *base_path;
     struct gateway_ops ops;
     struct instant now; /* of the event being handled */
-    int64_t started_wall_ms;
+    int64_t started_steady_ms;
     uint64_t random;
     uint64_t next_call;
     unsigned under_way;       /* calls */

@@ -77,7 +77,7 @@ void reply_found(struct gateway_core *core, const struct task *task, enum outcom
             pack_key(&keys, &task->list.keys[i]);
         body.keys = pack_result(&keys);
         if (!place_was_unsure(task->place, task->list.sent_ms))
-            body.sure_since = (uint64_t)(core->started_wall_ms / 1000 + 1);
+            body.sure_since = (uint64_t)(core->started_steady_ms / 1000 + 1);
     }
     core->ops.send(core->ops.ctx, task->asker, MSG_FOUND, &body, &envelope);
     pack_close(&keys);

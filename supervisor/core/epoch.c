@@ -19,6 +19,9 @@ static void open_epoch(struct tree *tree)
 {
     tree->epoch = tree->watcher->child.incarnation;
     tree->watcher->go = true;
+    blame_hand_over(tree);
+    if (tree->held)
+        slot_send(tree, tree->watcher, MSG_HOLD, &(struct msg_hold){.on = 1});
     slot_send(tree, tree->watcher, MSG_GO, &(struct msg_go){.epoch = tree->epoch});
 }
 

@@ -79,9 +79,10 @@ void introduce_answer(struct tree *tree, struct slot *from, uint64_t incarnation
 
 /* Only those who were told of it are told that it is gone. Workers are not told: they end with the watcher or
  * gateway they knew. */
-void introduce_forget(struct tree *tree, struct slot *dead)
+void introduce_forget(struct tree *tree, struct slot *dead, bool blameless, const char *cause)
 {
-    const struct msg_peer_gone gone = {.incarnation = dead->child.incarnation};
+    const struct msg_peer_gone gone = {
+        .incarnation = dead->child.incarnation, .blameless = blameless, .cause = span_of(cause)};
     unsigned role = dead->policy->role;
 
     if (dead->told & WATCHER && child_has_process(&tree->watcher->child))

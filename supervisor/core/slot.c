@@ -23,6 +23,7 @@ static void spawn(struct tree *tree, struct slot *slot, struct instant now)
     slot->why = "";
     slot->doing[0] = slot->key[0] = '\0';
     slot->gauges_len = 0;
+    slot->gauges_lost = false;
     slot->child.incarnation = ++tree->incarnations;
     slot->child.pid =
         tree->ops.spawn(tree->ops.ctx, slot->policy->role, slot->number, slot->child.incarnation);

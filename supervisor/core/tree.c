@@ -60,6 +60,7 @@ void tree_free(struct tree *tree)
         return;
     for (unsigned i = 0; i < tree->n_slots; i++)
         free(tree->slots[i].gauges);
+    free(tree->suspects);
     free(tree->slots);
     free(tree);
 }
@@ -74,7 +75,7 @@ bool tree_may_start(const struct tree *tree, const struct slot *slot)
     switch (slot->policy->role) {
     case WATCHER: return tree->epoch == 0;
     case GATEWAY: return slot_live_workers(tree) == 0;
-    case WORKER: return epoch_runs(tree);
+    case WORKER: return epoch_runs(tree) && !scale_surplus(tree, slot) && tree->reload_before == 0;
     default: return true;
     }
 }
@@ -98,6 +99,8 @@ void tree_settle(struct tree *tree, struct instant now)
     epoch_settle(tree, now);
     introduce_settle(tree, now);
     stop_settle(tree, now);
+    roll_settle(tree, now);
+    reload_settle(tree, now);
     start_what_may(tree, now);
 }
 
@@ -114,12 +117,15 @@ void tree_stop(struct tree *tree, struct instant now)
 
 /* A watcher or gateway that never worked and calls its configuration or command line wrong will say so again
  * after each restart: the whole program gives up with that code, as Gardener's extensions do at their start.
+ * So it does when the watcher has waited for the first list for as long as it was told to (kubernetes 29).
  */
 static bool is_hopeless(const struct tree *tree, const struct slot *slot, int status)
 {
-    if (slot->policy->role != WATCHER && slot->policy->role != GATEWAY)
+    if ((slot->policy->role != WATCHER && slot->policy->role != GATEWAY) || !WIFEXITED(status))
         return false;
-    if (tree->ever_ready & slot->policy->role || !WIFEXITED(status))
+    if (slot->policy->role == WATCHER && WEXITSTATUS(status) == EXIT_UNSYNCED)
+        return true;
+    if (tree->ever_ready & slot->policy->role)
         return false;
     return WEXITSTATUS(status) == EXIT_CONFIG || WEXITSTATUS(status) == EXIT_FLAGS;
 }
@@ -138,9 +144,13 @@ void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now)
 
     if (slot == NULL)
         return;
+    char cause[LIMIT_TEXT + 1];
+    bool blameless = blame_nobody(tree, slot, slot->child.state, now);
+
     slot->last_status = status;
+    blame_cause(slot, status, cause, sizeof cause);
     slot_event(tree, slot, EV_DIED, "", now);
-    introduce_forget(tree, slot);
+    introduce_forget(tree, slot, blameless, cause);
     if (slot == tree->watcher) {
         leader_forget(tree);
         sacrifice_workers(tree, "the watcher it was introduced to is dead", now);
@@ -166,20 +176,29 @@ static void keep(struct span text, char *buf, size_t size)
 
 static void keep_gauges(struct slot *slot, struct value gauges)
 {
-    if (!gauges.len || gauges.len > TREE_GAUGES_MAX)
+    if (!gauges.len)
         return;
+    slot->gauges_lost = gauges.len > TREE_GAUGES_MAX;
+    if (slot->gauges_lost) { /* old numbers would pass for new ones */
+        slot->gauges_len = 0;
+        return;
+    }
     slot->gauges = x_realloc(slot->gauges, gauges.len);
     memcpy(slot->gauges, gauges.at, gauges.len);
     slot->gauges_len = gauges.len;
 }
 
-static void on_end_worker(struct tree *tree, const struct slot *from, uint64_t incarnation,
+/* The reason is the end of a sentence that begins with "it". */
+static void on_end_worker(struct tree *tree, const struct slot *from, const struct msg_end_worker *asked,
                           struct instant now)
 {
-    struct slot *worker = slot_of_incarnation(tree, incarnation);
+    struct slot *worker = slot_of_incarnation(tree, asked->incarnation);
 
-    if (from == tree->watcher && worker != NULL && worker->policy->role == WORKER)
-        slot_event(tree, worker, EV_END, "the watcher asked for its end", now);
+    if ((from != tree->watcher && from != tree->gateway) || worker == NULL || worker->policy->role != WORKER)
+        return;
+    if (worker->why != worker->said)
+        keep(asked->reason, worker->said, sizeof worker->said);
+    slot_event(tree, worker, EV_END, worker->said, now);
 }
 
 void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const struct message *message,
@@ -204,9 +223,10 @@ void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const st
     case MSG_PEER_OK: introduce_answer(tree, slot, message->body.peer_ok.incarnation); break;
     case MSG_EPOCH_CLOSED: epoch_closed(tree, slot, message->body.epoch_closed.epoch); break;
     case MSG_LEAVING: slot->leaving = true; break;
+    case MSG_SUSPECT: blame_suspect(tree, &message->body.suspect); return;
     case MSG_LEADERSHIP: leader_said(tree, &message->body.leadership); return;
     case MSG_ASK_HEALTH: leader_health(tree, message->body.ask_health.seq, now); return;
-    case MSG_END_WORKER: on_end_worker(tree, slot, message->body.end_worker.incarnation, now); break;
+    case MSG_END_WORKER: on_end_worker(tree, slot, &message->body.end_worker, now); break;
     default: break;
     }
     tree_settle(tree, now);
@@ -239,6 +259,8 @@ bool tree_ready(const struct tree *tree)
     for (unsigned i = 0; i < tree->n_slots; i++) {
         const struct slot *slot = &tree->slots[i];
 
+        if (scale_surplus(tree, slot))
+            continue;
         if (slot->child.state != CHILD_READY || (slot->policy->role == WORKER && !slot->go))
             return false;
     }
@@ -250,11 +272,34 @@ const struct tree_leader *tree_leader(const struct tree *tree)
     return &tree->leader;
 }
 
+/* A worker that was too many and has left is not shown any more. */
+static const struct slot *row_slot(const struct tree *tree, unsigned index)
+{
+    for (unsigned i = 0; i < tree->n_slots; i++) {
+        const struct slot *slot = &tree->slots[i];
+
+        if (scale_surplus(tree, slot) && !child_has_process(&slot->child))
+            continue;
+        if (index-- == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+unsigned tree_count(const struct tree *tree)
+{
+    unsigned n = 0;
+
+    while (row_slot(tree, n) != NULL)
+        n++;
+    return n;
+}
+
 bool tree_row(const struct tree *tree, unsigned index, struct instant now, struct tree_row *row)
 {
-    if (index >= tree->n_slots)
+    const struct slot *slot = row_slot(tree, index);
+    if (slot == NULL)
         return false;
-    const struct slot *slot = &tree->slots[index];
     const struct child *child = &slot->child;
     bool runs = child_has_process(child),
          waits = child->state == CHILD_BACKOFF || child->state == CHILD_PARKED;
@@ -272,9 +317,12 @@ bool tree_row(const struct tree *tree, unsigned index, struct instant now, struc
         .doing = runs ? slot->doing : "",
         .key = runs ? slot->key : "",
         .gauges = {.at = slot->gauges, .len = runs ? slot->gauges_len : 0},
+        .gauges_lost = runs && slot->gauges_lost,
         .beat_age_ms = runs ? now.boot_ms - child->beat_ms : 0,
         .why = slot->why,
         .leaving = slot->leaving,
+        .unasked =
+            child->state == CHILD_STARTING || child->state == CHILD_READY || child->state == CHILD_CONDEMNED,
     };
     return true;
 }

@@ -32,8 +32,8 @@ void tree_free(struct tree *tree);
 void tree_start(struct tree *tree, struct instant now);
 /* A child was reaped: status as waitpid gives it. */
 void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now);
-/* READY, BEAT, PEER_OK, EPOCH_CLOSED, LEAVING, END_WORKER, LEADERSHIP, ASK_HEALTH. from: role and incarnation
- * as proven by the bus.
+/* READY, BEAT, PEER_OK, EPOCH_CLOSED, LEAVING, END_WORKER, SUSPECT, LEADERSHIP, ASK_HEALTH. from: role and
+ * incarnation as proven by the bus.
  */
 void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const struct message *message,
                   struct instant now);
@@ -44,12 +44,34 @@ void tree_tick(struct tree *tree, struct instant now);
 int64_t tree_next_ms(const struct tree *tree);
 /* Ordered stop: workers finish their jobs, then watcher and gateway, then the exporter (gardener 66). */
 void tree_stop(struct tree *tree, struct instant now);
+/* Replaces all processes of the role: each ends its work first. rolling: one after the other. A restart under
+ * way is forgotten. Returns how many processes that concerns; 0 while a stop is under way. */
+unsigned tree_restart(struct tree *tree, unsigned role, bool rolling, struct instant now);
+
+/* Replaces everybody, so that all that is read at a start is read again: workers leave when their job ends,
+ * then watcher, gateway and exporter; their successors go on. Returns false while a stop is under way. */
+bool tree_reload(struct tree *tree, struct instant now);
+/* Runs so many workers from now on (1 to POLICY_WORKERS_MAX): more are started, those beyond leave when their
+ * job ends. Returns false, and changes nothing, while a stop is under way or for another number. */
+bool tree_scale(struct tree *tree, unsigned workers, struct instant now);
+/* The watcher, also a later one, begins no job while on. Leadership and watch stay. */
+void tree_hold(struct tree *tree, bool on);
+bool tree_held(const struct tree *tree);
+/* Says something to every process that reads its bus. */
+void tree_tell_all(struct tree *tree, enum msg_id id, const void *body);
+/* Says something to the watcher; false when there is none at work. */
+bool tree_tell_watcher(struct tree *tree, enum msg_id id, const void *body);
 
 /* All children are gone after tree_stop, or the tree has given up; *code is the supervisor's exit code then.
  */
 bool tree_finished(const struct tree *tree, int *code);
 /* All parts READY and introduced. */
 bool tree_ready(const struct tree *tree);
+
+#define TREE_GAUGES_MAX 4096u /* bytes of a beat's numbers; more is not kept */
+
+/* How many processes there are to be. */
+unsigned tree_count(const struct tree *tree);
 
 /* One row for status; index from 0, false after the last. doing, key and gauges are
  * tree-owned. */
@@ -64,11 +86,31 @@ struct tree_row {
     int64_t next_start_ms; /* from now, when in backoff */
     const char *doing, *key;
     struct value gauges; /* the numbers of its last beat, maybe texts; absent when there were none */
+    bool gauges_lost;    /* there were too many to be kept */
     int64_t beat_age_ms;
     const char *why; /* why it is (or, once dead, was) ended by a signal; "" when it was not. Static text */
     bool leaving;    /* it said that it ends by itself */
+    bool unasked;    /* should it end now, nobody has asked for that: it is its own fault */
 };
 bool tree_row(const struct tree *tree, unsigned index, struct instant now, struct tree_row *row);
+
+#define TREE_SUSPECTS_MAX 128u
+
+/* An object at which workers died. The watcher decides what that means; it is kept here because watchers come
+ * and go. */
+struct tree_suspect {
+    char key[2 * LIMIT_NAME + 2]; /* "namespace/name"; "" when free */
+    char version[LIMIT_VERSION + 1], cause[LIMIT_TEXT + 1];
+    uint64_t strikes, terms; /* deaths in a row; how often it was put into quarantine */
+    uint64_t until;          /* CLOCK_BOOTTIME ms, the end of its quarantine; 0: it is in none */
+    uint64_t struck;         /* seconds of wall clock, the last death */
+    bool told;               /* its status says so */
+};
+/* The index-th suspect, or NULL after the last. */
+const struct tree_suspect *tree_suspect(const struct tree *tree, unsigned index);
+/* Lets the object, or with key "" all of them, out of quarantine: one more trial each. Returns how many that
+ * concerns. */
+unsigned tree_release(struct tree *tree, const char *key);
 
 /* What the watcher said last of the leader Lease. */
 struct tree_leader {

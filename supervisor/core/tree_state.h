@@ -1,15 +1,14 @@
 /* supervisor/core/tree_state.h -- what is inside struct tree, and what the files of this folder do for each
- * other: tree.c (events in, rows out), introduce.c, epoch.c, watchdog.c, stop.c, leader.c. They call down in
- * that order and never back. Not for the shell. */
+ * other: tree.c (events in, rows out), introduce.c, epoch.c, watchdog.c, stop.c, roll.c, leader.c, blame.c.
+ * They call down in that order and never back. Not for the shell. */
 #ifndef SUPERVISOR_CORE_TREE_STATE_H
 #define SUPERVISOR_CORE_TREE_STATE_H
 
 #include "supervisor/core/child.h"
 #include "supervisor/core/tree.h"
 
-#define TREE_DOING_MAX  256u
-#define TREE_GAUGES_MAX 4096u /* bytes; more is not kept */
-#define TREE_KEY_MAX    (2u * LIMIT_NAME + 2u)
+#define TREE_DOING_MAX 256u
+#define TREE_KEY_MAX   (2u * LIMIT_NAME + 2u)
 
 /* A place for one child. Slots outlive the processes in them. */
 struct slot {
@@ -27,9 +26,18 @@ struct slot {
     bool leaving;    /* it said that it ends by itself */
     int last_status; /* of the predecessor, as waitpid gave it */
     const char *why; /* why it is being ended; "" when it is not */
+    char said[128];  /* the reason that a sibling gave, for why */
     char doing[TREE_DOING_MAX], key[TREE_KEY_MAX];
     uint8_t *gauges; /* of the last beat that had any: one msgpack value */
     size_t gauges_len;
+    bool gauges_lost; /* the last ones were more than TREE_GAUGES_MAX */
+};
+
+/* A restart under way, one process after the other (roll.c). */
+struct roll {
+    unsigned role;   /* 0: none */
+    unsigned at;     /* index of the slot whose turn it is */
+    uint64_t before; /* who has this incarnation or an earlier one is to be replaced */
 };
 
 struct tree {
@@ -49,6 +57,10 @@ struct tree {
 
     struct tree_leader leader; /* as the watcher said last */
 
+    bool held;                     /* by an operator: no job is begun */
+    struct tree_suspect *suspects; /* TREE_SUSPECTS_MAX of them; an empty key is a free place */
+    struct roll roll;
+    uint64_t reload_before; /* who has this incarnation or an earlier one is to be replaced; 0: no reload */
     enum stop_phase phase;
     int code; /* what the supervisor exits with after the stop */
 };
@@ -67,8 +79,9 @@ void slot_send(struct tree *tree, const struct slot *to, enum msg_id id, const v
 /* ---- introduce.c */
 void introduce_settle(struct tree *tree, struct instant now);
 void introduce_answer(struct tree *tree, struct slot *from, uint64_t incarnation);
-/* The process in this slot was reaped: its siblings hear of it, its introductions are void. */
-void introduce_forget(struct tree *tree, struct slot *dead);
+/* The process in this slot was reaped: its siblings hear of it, and whether its job is to blame; its
+ * introductions are void. */
+void introduce_forget(struct tree *tree, struct slot *dead, bool blameless, const char *cause);
 bool introduce_done(const struct slot *slot);
 /* When the introduction of this slot is overdue (boot ms), or CHILD_NEVER. */
 int64_t introduce_deadline(const struct slot *slot);
@@ -89,9 +102,26 @@ void leader_forget(struct tree *tree);
 /* Answers the watcher's question. */
 void leader_health(struct tree *tree, uint64_t seq, struct instant now);
 
+/* ---- blame.c */
+/* Is a worker's death, in the state it had before, no fault of its job? */
+bool blame_nobody(const struct tree *tree, const struct slot *dead, enum child_state was, struct instant now);
+/* How and why it died, for people. */
+void blame_cause(const struct slot *dead, int status, char *buf, size_t size);
+void blame_suspect(struct tree *tree, const struct msg_suspect *suspect);
+/* The new watcher hears of all suspects before its GO. */
+void blame_hand_over(struct tree *tree);
+
+/* ---- roll.c */
+void roll_settle(struct tree *tree, struct instant now);
+void reload_settle(struct tree *tree, struct instant now);
+
 /* ---- stop.c */
 void stop_begin(struct tree *tree, int code, struct instant now);
 void stop_settle(struct tree *tree, struct instant now);
+
+/* ---- scale.c */
+/* Workers that are too many, and those that have left, are dealt with. */
+bool scale_surplus(const struct tree *tree, const struct slot *slot);
 
 /* ---- tree.c */
 /* May the tree start a process in this slot now? */

@@ -13,7 +13,6 @@ from .table import Row, Table
 MIB = 1024
 SETTLE_S = 2
 MANY = "shoot--bench--many"
-RESOURCES = "/apis/extensions.gardener.cloud/v1alpha1/namespaces/" + MANY + "/infrastructures"
 
 
 def memory(rig: Rig, table: Table) -> None:
@@ -75,7 +74,6 @@ def known(rig: Rig, table: Table) -> None:
         time.sleep(SETTLE_S)
         full = watcher_pss(session)
         calls = len(session.packet.ledger())
-        rig.client.request("DELETE", RESOURCES)      # at once, before the session takes away what is left one by one
     table.add(Row(f"each object known ({count} Succeeded ones, listed at the start)", [(full - empty) * 1024 / count], "bytes",
                   "<= 100", [100], note=f"PSS of the watcher {empty} KiB without, {full} KiB with them; {calls} Packet calls"))
     table.add(Row(f"start with {count} objects: READY, first reconcile done", [until_ready * 1000, until_first * 1000], "ms",
@@ -86,15 +84,15 @@ def watcher_pss(session: Session) -> int:
     return sum(pss_kib(pid) for role, pid in session.tree() if role == "watcher")
 
 
-def make_many(rig: Rig, count: int) -> None:
-    """So many Infrastructures that are done, in one namespace."""
+def make_many(rig: Rig, count: int, annotations: dict[str, str] | None = None, padding: int = 0) -> None:
+    """So many Infrastructures that are done, in one namespace without a Secret; padding: bytes in their providerConfig."""
     rig.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MANY}})
     names = [f"infrastructure-{n:05d}" for n in range(count)]
 
     def make(name: str) -> None:
         rig.client.create({"apiVersion": "extensions.gardener.cloud/v1alpha1", "kind": "Infrastructure",
-                           "metadata": {"name": name, "namespace": MANY},
-                           "spec": {"type": "packet", "region": "ewr1",
+                           "metadata": {"name": name, "namespace": MANY, "annotations": annotations or {}},
+                           "spec": {"providerConfig": {"padding": "x" * padding}, "type": "packet", "region": "ewr1",
                                     "secretRef": {"name": "cloudprovider", "namespace": MANY}}})
         rig.client.patch("Infrastructure", MANY, name, {"status": {"observedGeneration": 1, "lastOperation": {
             "type": "Create", "state": "Succeeded", "progress": 100, "description": "Successfully reconciled infrastructure",

@@ -23,6 +23,7 @@ class Request:
     code: int
     at: str              # when it was received, RFC 3339 with microseconds
     source: str = ""     # the address it came from, where the server notes it
+    uri: str = ""
 
     def apart(self) -> bool:
         return self.verb in ("list", "watch", "deletecollection") or self.resource.split("/")[0] in ("leases", "events")
@@ -56,6 +57,23 @@ class AuditLog:
         events = (json.loads(line) for line in lines[:-1] if line.strip())
         return [r for r in map(_request, events) if r and r.user == user]
 
+    def pages(self, user: str, since: int = 0) -> list[str]:
+        """The URIs of that user's lists of Infrastructures by pages."""
+        return self._uris(user, "list", since)
+
+    def streams(self, user: str, since: int = 0) -> list[str]:
+        """The URIs of its watches of Infrastructures, those that are lists at first among them."""
+        return self._uris(user, "watch", since)
+
+    def lists(self, user: str, since: int = 0) -> list[str]:
+        """The URIs of its lists, those that came as a stream and those by pages."""
+        return [u for u in self.streams(user, since) if "sendInitialEvents=true" in u] + self.pages(user, since)
+
+    def _uris(self, user: str, verb: str, since: int) -> list[str]:
+        """Without those that a busy server has refused: one that has just started may be slow to have its cache."""
+        return [r.uri for r in self.requests(user, since)
+                if (r.verb, r.resource) == (verb, "infrastructures") and r.code != 429]
+
 
 def _request(event: dict) -> Request | None:
     stage, verb = event.get("stage"), event.get("verb", "")
@@ -65,4 +83,5 @@ def _request(event: dict) -> Request | None:
     resource = ref.get("resource", "") + ("/" + ref["subresource"] if ref.get("subresource") else "")
     return Request(event.get("user", {}).get("username", ""), verb, resource, ref.get("namespace", ""),
                    ref.get("name", ""), int((event.get("responseStatus") or {}).get("code", 0)),
-                   event.get("requestReceivedTimestamp", ""), (event.get("sourceIPs") or [""])[0])
+                   event.get("requestReceivedTimestamp", ""), (event.get("sourceIPs") or [""])[0],
+                   event.get("requestURI", ""))

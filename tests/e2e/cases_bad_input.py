@@ -202,14 +202,15 @@ def provider_config_missing(t: T) -> None:
     check_succeeded(t, s)
 
 
-@case(gardener=(77,))
+@case(gardener=(77,), kubernetes=(35,))
 def provider_config_of_wrong_kind(t: T) -> None:
-    """A wrong kind or apiVersion: ERR_CONFIGURATION_PROBLEM as a failed check, nothing is made; heals when it is corrected."""
+    """A wrong kind or apiVersion: ERR_CONFIGURATION_PROBLEM as a failed check, once; nothing is made; heals when it is corrected."""
     t.start()
     s = t.shoot().create(providerConfig={"apiVersion": PROVIDER_API, "kind": "WorkerConfig"})
     other = t.shoot().create(providerConfig={"apiVersion": "aws.provider.extensions.gardener.cloud/v1alpha1",
                                              "kind": "InfrastructureConfig"})
-    failing(t, s, ["ERR_CONFIGURATION_PROBLEM"], phrase=CONFIG_PHRASE)
+    failing(t, s, ["ERR_CONFIGURATION_PROBLEM"], "It is tried again when the Infrastructure changes.", phrase=CONFIG_PHRASE)
+    t.equal(t.recorder.operations(s.namespace, NAME), ["none", "Create/Processing", "Create/Error"], "what it went through")
     t.check_error(other.wait_state("Error"), "Create", CONFIG_PHRASE, ["ERR_CONFIGURATION_PROBLEM"])
     posted = {e["body"]["label"] for e in t.packet.ledger() if e["method"] == "POST"}
     t.check(not posted & {s.label, other.label}, "a key was posted for a wrong providerConfig")
@@ -218,16 +219,19 @@ def provider_config_of_wrong_kind(t: T) -> None:
     heals(t, s)
 
 
-@case(gardener=(77,))
+@case(gardener=(77,), kubernetes=(60,))
 def provider_config_with_unknown_fields(t: T) -> None:
-    """Unknown fields are accepted, with one Warning Event."""
+    """Unknown fields are accepted, with one Warning Event, which is counted up when it is told again."""
     t.start()
     s = t.shoot().create(providerConfig={"apiVersion": PROVIDER_API, "kind": "InfrastructureConfig", "colour": "blue"})
     s.wait_state("Succeeded")
     check_succeeded(t, s)
-    events = wait_for("a Warning Event", lambda: [e for e in t.client.list("Event", s.namespace)["items"]
-                                                  if e.get("type") == "Warning"], seconds=20)
-    t.equal(len(events), 1, "number of Warning Events")
+    def warnings(times: int) -> list[dict]:
+        return [e for e in t.client.list("Event", s.namespace)["items"] if e.get("type") == "Warning" and e["count"] == times]
+    first = wait_for("a Warning Event", lambda: warnings(1), seconds=20)
+    s.annotate("reconcile")
+    again = wait_for("the Event's second time", lambda: warnings(2), seconds=20)
+    t.equal([e["metadata"]["uid"] for e in again], [e["metadata"]["uid"] for e in first], "the Warning Event told twice")
 
 
 @case(gardener=(37, 81))
@@ -244,6 +248,7 @@ def no_ssh_key(t: T) -> None:
     check_succeeded(t, s, "Reconcile")
     s.set_key(None, "reconcile")
     wait_for("sshKeyID to become empty", lambda: s.status().get("providerStatus") == empty)
+    s.wait_state("Succeeded", "Reconcile")  # the id goes out of the state before the key goes from Packet
     t.equal(t.keys(s), [], "keys after SSH access was switched off")
 
 
@@ -309,6 +314,22 @@ def api_server_gone_and_back(t: T) -> None:
     before.set_key(new_key(), "reconcile")
     before.wait_state("Succeeded", "Reconcile")
     t.equal(t.packet.calls().count("POST project-keys"), len(half) + 2, "number of POSTs")
+
+
+@case(kubernetes=(29,))
+def first_list_never_comes(t: T) -> None:
+    """With --cache-sync-timeout-seconds the program ends with a status of its own; without it goes on trying, and is not ready."""
+    kubeconfig = t.kube.breakable_kubeconfig()
+    t.kube.stop_apiserver()
+    try:
+        p = t.start(kubeconfig=kubeconfig, flags=("--cache-sync-timeout-seconds=1",))
+        wait_for("its end", lambda: not p.child.alive(), seconds=30)
+        t.equal(p.child.stop(), 81, "status")
+        p.child = None
+        t.check("within --cache-sync-timeout-seconds" in t.provider_log(), "the log does not say why")
+    finally:
+        t.kube.start_apiserver()
+    t.forgive_refusals()
 
 
 @case

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from .gardenlet import not_ready
 from .harness import T, case
 from .kubeclient import kubectl, load_yaml
 from .procs import REPO, wait_for
@@ -15,9 +16,10 @@ def check_succeeded(t: T, shoot: Shoot, kind: str | None = "Create") -> str:
     obj = shoot.get()
     status, meta = obj["status"], obj["metadata"]
     op = status["lastOperation"]
-    t.equal((op["type"], op["state"], op["progress"], op["description"]),
-            (kind or op["type"], "Succeeded", 100, "Successfully reconciled infrastructure"), "lastOperation")
+    text = "Successfully restored Infrastructure" if kind == "Restore" else "Successfully reconciled infrastructure"
+    t.equal((op["type"], op["state"], op["progress"], op["description"]), (kind or op["type"], "Succeeded", 100, text), "lastOperation")
     t.check("lastError" not in status, "lastError is still there")
+    t.equal(not_ready(obj), "", "what gardenlet says")
     t.equal(status["observedGeneration"], meta["generation"], "observedGeneration")
     t.check(FINALIZER in meta["finalizers"], "finalizer")
     t.check(OPERATION not in meta.get("annotations", {}), "operation annotation is still there")

@@ -7,7 +7,7 @@ from typing import Callable
 
 from .audit import Request
 from .harness import T, case
-from .shoot import NAME, Shoot
+from .shoot import NAME, Shoot, new_key
 
 KUBERNETES_LIMIT = 5
 
@@ -67,6 +67,21 @@ class OneRead(list):
 
     def __repr__(self) -> str:
         return "one read of the list or of the key"
+
+
+@case
+def requests_of_a_rotation(t: T) -> None:
+    """At most 5 Kubernetes requests and exactly 2 Packet calls when the public key has changed."""
+    t.start()
+    s = t.shoot().create()
+    s.wait_state("Succeeded")
+    t.barrier()
+
+    def action() -> None:
+        since = int(s.get()["metadata"]["resourceVersion"])
+        s.set_key(new_key(), "reconcile")
+        t.wait_run(s, since)
+    count(t, s, action, ["GET project-keys", "PUT key"])
 
 
 @case

@@ -12,12 +12,13 @@ import signal
 import threading
 import time
 import urllib.request
+import uuid
 from datetime import datetime, timedelta
 
 from .cases_basic import check_succeeded
 from .harness import T, case
 from .kubeclient import path_of
-from .procs import wait_for
+from .procs import Skip, wait_for
 from .provider import Provider
 
 LEASE = "provider-packet-leader-election"
@@ -96,7 +97,7 @@ def tree_of(p: Provider) -> list[int]:
     return [p.child.pid] + [q["pid"] for q in p.processes() if q["pid"] > 0]
 
 
-@case(gardener=(59, 60), kubernetes=(56,))
+@case(gardener=(59, 60), kubernetes=(56, 60))
 def hand_over(t: T) -> None:
     """A clean stop gives the Lease back: the standby leads before the Lease would have run out, and work goes on."""
     first, second = two_trees(t)
@@ -112,6 +113,10 @@ def hand_over(t: T) -> None:
     first.stop()
     t.check(not first.child, "the first still runs")
     wait_leading(second)
+    said = {f"{ours} became leader", f"{ours} stopped leading", f"{theirs} became leader"}
+    wait_for("the Events of the election", lambda: said <= {
+        e["message"] for e in t.client.list("Event", "garden")["items"]
+        if (e["reason"], e["type"], e["involvedObject"]["kind"], e["involvedObject"]["name"]) == ("LeaderElection", "Normal", "Lease", LEASE)})
     wait_for("the hand-over", lambda: log.holders()[-1:] == [theirs])
     log.close()
     t.equal(log.holders(), [ours, "", theirs], "holders of the Lease")
@@ -176,6 +181,38 @@ def killed_watcher_leads_again(t: T) -> None:
     spec = t.client.get("Lease", "garden", LEASE)["spec"]
     t.equal((spec["acquireTime"], spec["leaseTransitions"]), (acquired, before["transitions"]), "acquireTime, transitions")
     t.check(p.processes("watcher")[0]["incarnation"] > victim["incarnation"], "it was not replaced")
+
+
+@case(gardener=(59,))
+def container_restarts_in_its_pod(t: T) -> None:
+    """A container that is killed and started again in its pod finds the pod's identity in the Lease and leads at once."""
+    if os.geteuid() != 0:
+        raise Skip("only root may make a process the first of its namespace")
+    t.client.delete("Lease", "garden", LEASE)
+    env = {"POD_NAME": "pod-a", "POD_UID": str(uuid.uuid4())}
+    as_first = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    p = t.start(leader_election=True, env=env, prefix=as_first)     # with the usual 15 s
+    before = wait_leading(p)
+    t.equal(before["identity"], f"pod-a_{env['POD_UID']}", "identity")
+    s = t.shoot().create()
+    s.wait_state("Succeeded")
+    log = LeaseLog(t, LEASE)
+    p.child.process.kill()
+    p.child.process.wait()
+    wait_for("the container's processes to end", lambda: not p.survivors(), seconds=15)
+    killed = time.monotonic()
+    p.start(wait=False)
+    t.reconcile(s)
+    took = time.monotonic() - killed
+    check_succeeded(t, s, "Reconcile")
+    print(f"      {t.name}: {took * 1000:.0f} ms from the start to the first finished reconcile", flush=True)
+    t.check(took < 10, f"{took:.1f} s")
+    log.close()
+    t.equal(log.holders(), [before["identity"]], "holders")
+    p.packetctl("stop")                                             # a signal would only reach unshare
+    p.child.process.wait()
+    p.child = None
+    p.assert_nothing_left()
 
 
 @case(gardener=(59, 60), kubernetes=(54,))

@@ -49,6 +49,28 @@ def get(p: Provider, what: str, path: str) -> tuple[int, str]:
         return e.code, e.read().decode()
 
 
+def check_families(page: str) -> None:
+    """HELP and TYPE once each, before the samples, which stand together; buckets grow and the last one is the count."""
+    family, seen, below = "", set(), 0.0
+    for line in page.splitlines():
+        words = line.split(" ")
+        if line.startswith("# HELP "):
+            family, below = words[2], 0.0
+            assert family not in seen, f"twice: {line}"
+            seen.add(family)
+        elif line.startswith("# TYPE "):
+            assert words[2] == family, f"no HELP before {line}"
+        else:
+            name = re.split(r"[{ ]", line)[0]
+            assert name == family or name in (family + "_bucket", family + "_sum", family + "_count"), f"{line} stands under {family}"
+            number = float(words[-1])
+            if name.endswith("_bucket"):
+                assert number >= below, f"fewer than below: {line}"
+                below = number
+            elif name.endswith("_count"):
+                assert number == below, f"not the last bucket: {line}"
+
+
 def samples(page: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     found: dict[str, list[tuple[dict[str, str], float]]] = {}
     for line in page.splitlines():
@@ -58,12 +80,15 @@ def samples(page: str) -> dict[str, list[tuple[dict[str, str], float]]]:
         if not m:
             raise AssertionError(f"no sample: {line!r}")
         labels = dict(re.findall(r'([a-z_]+)="([^"]*)"', m[2] or ""))
+        if any(labels == seen for seen, _ in found.get(m[1], [])):
+            raise AssertionError(f"twice on one page: {line!r}")
         found.setdefault(m[1], []).append((labels, float(m[3])))
     return found
 
 
 def check_table(t: T, page: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     found = samples(page)
+    check_families(page)
     for name, kind, labels in TABLE:
         t.check(f"# TYPE {name} {kind}\n" in page, f"{name} is no {kind}")
         rows = found.get(name + "_bucket" if kind == "histogram" else name)
@@ -97,6 +122,8 @@ def metrics_and_probes(t: T) -> None:
 
     now = wait_for("the run to be counted", counted)
     t.check(value(now, "rest_client_requests_total", method="PATCH", code="200") >= 3, "PATCHes are not counted")
+    wait_for("the POST to be counted", lambda: value(samples(get(first, "metrics", "/metrics")[1]),
+                                                     "provider_packet_api_calls_total", method="POST", code="201") == 1)
     for name in ("workqueue_queue_duration_seconds_count", "workqueue_work_duration_seconds_count",
                  "controller_runtime_reconcile_time_seconds_count", "workqueue_adds_total"):
         t.check(value(now, name) > value(before, name), f"{name} did not grow")

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 import traceback
@@ -18,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
+from .gardenlet import not_ready
 from .packetsim import PacketSim
 from .procs import Failure, Skip, tail, wait_for
 from .provider import Provider
 from .recorder import Recorder
-from .shoot import NAME, Shoot
+from .shoot import NAME, OPERATION, Shoot
 
 CASES: dict[str, "Case"] = {}
 
@@ -207,6 +209,7 @@ class T:
                 for p in self._trees():
                     p.stop()
                 self._check_log()
+                self._check_recordings()
         finally:
             self._clean()
 
@@ -215,6 +218,18 @@ class T:
             text = json.dumps(self.recorder.versions(s.namespace, NAME)) + json.dumps(self.client.list("Event", s.namespace))
             for secret in self.secrets:
                 self.check(secret not in text, f"a secret stands in the object or an Event of {s.namespace}")
+            self._check_successes(s)
+
+    def _check_successes(self, s: Shoot) -> None:
+        """Whenever a success was written gardenlet would have been content, unless somebody had asked for more meanwhile."""
+        before: dict = {}
+        for v in self.recorder.versions(s.namespace, NAME):
+            status, meta = v.get("status") or {}, v["metadata"]
+            written = status != before.get("status") and (status.get("lastOperation") or {}).get("state") == "Succeeded"
+            asked_for_more = OPERATION in (meta.get("annotations") or {}) or status.get("observedGeneration") != meta.get("generation")
+            if written and not asked_for_more and "deletionTimestamp" not in meta:
+                self.equal(not_ready(v), "", f"what gardenlet says to version {meta['resourceVersion']} of {s.namespace}")
+            before = v
 
     def _check_rights(self) -> None:
         """The rights of deploy/rbac.yaml suffice: nothing was ever forbidden."""
@@ -229,6 +244,19 @@ class T:
         for p in self._trees():
             for complaint in p.complaints(self.secrets):
                 raise Failure(complaint)
+
+    def _check_recordings(self) -> None:
+        """Every job that was recorded gives the same messages again, to the byte."""
+        for p in self._trees():
+            files = [f for f in p.recordings() if self.secrets_in(f) == []]
+            self.equal(files, p.recordings(), "recordings without a secret")
+            for at in range(0, len(files), 500):
+                again = subprocess.run([p.build / "libexec/worker", "--replay", *files[at:at + 500]], capture_output=True, text=True)
+                self.check(again.returncode == 0, f"a recorded job does not replay: {again.stdout[-2000:]}{again.stderr[-500:]}")
+
+    def secrets_in(self, file: Path) -> list[str]:
+        data = file.read_bytes()
+        return [s for s in self.secrets if s.encode() in data]
 
     def _trees(self) -> list[Provider]:
         return [p for p in (self.provider, self.second, *self.others) if p]

@@ -98,6 +98,10 @@ class PacketSim:
         """Makes a key behind the program's back; returns its id."""
         return self.admin("POST", "keys", {"op": "put", "project": self.project, "label": label, "key": line})["id"]
 
+    def alter_key(self, key_id: str, **members: Any) -> None:
+        """Changes label, key or tags behind the program's back."""
+        self.admin("POST", "keys", {"op": "alter", "id": key_id, **members})
+
     def delete_key(self, key_id: str) -> None:
         self.admin("POST", "keys", {"op": "delete", "id": key_id})
 

@@ -43,13 +43,18 @@ class Provider:
             f"--leader-election={'true' if leader_election else 'false'}",
             f"--packet-url={packet_url}", *([f"--packet-ca-file={packet_ca}"] if packet_ca else []), f"--workers={workers}",
             "--metrics-bind-address=127.0.0.1:0", "--health-bind-address=127.0.0.1:0",
-            f"--runtime-dir={self.runtime}", f"--log-level={log_level}", f"--log-format={log_format}", *flags,
+            f"--runtime-dir={self.runtime}", f"--log-level={log_level}", f"--log-format={log_format}",
+            f"--record={directory / 'record'}", *flags,
         ]
         self.env = {**os.environ, "KUBECONFIG": str(kubeconfig), "LEADER_ELECTION_NAMESPACE": "garden",
                     RUN_ID: self.run_id, **(env or {})}
         for name in ("PACKET_API_URL", "PACKET_CA_FILE", "PROVIDER_PACKET_LIBEXEC", "RUNTIME_DIRECTORY"):
             if name not in (env or {}):
                 self.env.pop(name, None)
+
+    def recordings(self) -> list[Path]:
+        """The recorded jobs of its workers that are left."""
+        return sorted((self.directory / "record").glob("*.job"))
 
     def start(self, wait: bool = True) -> "Provider":
         self.child = Child("provider", self.argv, self.directory, env=self.env, cwd=REPO)
@@ -126,7 +131,14 @@ class Provider:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.keep_crashes()
         shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def keep_crashes(self) -> None:
+        """Crash records are meant to outlive the program; they go beside its log."""
+        if (self.runtime / "crashes").exists():
+            shutil.copytree(self.runtime / "crashes", self.directory / "crashes", dirs_exist_ok=True)
+            shutil.rmtree(self.runtime / "crashes")
 
     def survivors(self) -> list[int]:
         """Its processes that still run: known by this run's mark in their environment, or by pid and program file."""
@@ -153,6 +165,7 @@ class Provider:
             names = {p: self.seen.get(p, "?") for p in left}
             self.abandon()
             raise Failure(f"processes outlived the program: {names}")
+        self.keep_crashes()
         files = [str(p) for p in self.runtime.rglob("*")] if self.runtime.exists() else []
         if files:
             raise Failure(f"files left in the runtime directory: {files}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
+import urllib.request
 from pathlib import Path
 
 from .audit import AuditLog
@@ -79,18 +80,32 @@ class RealKube:
 
     def start_apiserver(self) -> None:
         """Starts the API server on the port it had; everything it knew is in etcd."""
+        self.apiserver = Child("kube-apiserver", self.arguments(self.port, self.directory, self.audit), self.directory)
+        wait_for("kube-apiserver to be ready", self._ready, seconds=90, interval=0.1)
+
+    def arguments(self, port: int, own: Path, audit: AuditLog) -> list[str]:
+        """The command line of an API server on this etcd that keeps its certificate in the folder `own`."""
         d = self.directory
-        self.apiserver = Child("kube-apiserver", [
-            str(self.bin / "kube-apiserver"), f"--etcd-servers={self._etcd_url}", f"--secure-port={self.port}",
-            "--bind-address=127.0.0.1", f"--cert-dir={d / 'certs'}",
+        return [
+            str(self.bin / "kube-apiserver"), f"--etcd-servers={self._etcd_url}", f"--secure-port={port}",
+            "--bind-address=127.0.0.1", f"--cert-dir={own / 'certs'}",
             f"--service-account-key-file={d / 'sa.key'}", f"--service-account-signing-key-file={d / 'sa.key'}",
             "--service-account-issuer=https://kubernetes.default.svc", f"--token-auth-file={d / 'tokens.csv'}",
             "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount", "--allow-privileged=true",
-            f"--audit-policy-file={d / 'audit-policy.json'}", f"--audit-log-path={self.audit.path}",
+            f"--audit-policy-file={d / 'audit-policy.json'}", f"--audit-log-path={audit.path}",
             "--shutdown-delay-duration=0s", "--profiling=false",
-        ], d)
-        wait_for("kube-apiserver to be ready", self._ready, seconds=90, interval=0.1)
+        ]
+
+    def compact(self) -> int:
+        """Makes etcd forget all but the present; returns its revision."""
+        def ask(path: str, body: dict) -> dict:
+            request = urllib.request.Request(f"{self._etcd_url}/v3/kv/{path}", json.dumps(body).encode())
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        revision = int(ask("range", {"key": "AA=="})["header"]["revision"])
+        ask("compaction", {"revision": revision, "physical": True})
+        return revision
 
     def breakable_kubeconfig(self) -> Path:
         return self.provider_kubeconfig
@@ -132,15 +147,7 @@ class RealKube:
         ], self.directory)
 
     def _ready(self) -> bool:
-        for child in (self.etcd, self.apiserver):
-            if child and not child.alive():
-                raise Failure(f"{child.name} ended while starting; see {child.log}")
-        if not self.ca_file.exists():
-            return False
-        try:
-            return self.client().request("GET", "/readyz") == "ok"
-        except (OSError, ApiError):
-            return False
+        return _is_ready([self.etcd, self.apiserver], self.url, self.ca_file, self.admin_token)
 
     def _apply_basics(self) -> None:
         client = self.client()
@@ -152,6 +159,19 @@ class RealKube:
         wait_for("the program's rights", lambda: _served(self.client_of_provider(), "infrastructures"), interval=0.1)
 
 
+def _is_ready(children: list[Child | None], url: str, ca_file: Path, token: str) -> bool:
+    """Whether that API server says so; a failure when one of its processes has ended."""
+    for child in children:
+        if child and not child.alive():
+            raise Failure(f"{child.name} ended while starting; see {child.log}")
+    if not ca_file.exists():
+        return False
+    try:
+        return KubeClient(url, token, ca_file).request("GET", "/readyz") == "ok"
+    except (OSError, ApiError):
+        return False
+
+
 def _served(client: KubeClient, plural: str) -> bool:
     try:
         client.request("GET", f"/apis/extensions.gardener.cloud/v1alpha1/{plural}?limit=1")
@@ -160,3 +180,37 @@ def _served(client: KubeClient, plural: str) -> bool:
         if e.code in (403, 404, 503):
             return False
         raise
+
+
+class AnotherApiServer:
+    """One more kube-apiserver on the same etcd, with flags of its own: it may be odd, and end, while the first goes on."""
+
+    def __init__(self, kube: RealKube, directory: Path, *flags: str) -> None:
+        directory.mkdir(parents=True)
+        self.kube, self.directory, self.flags, self.port = kube, directory, flags, free_port()
+        self.audit = AuditLog(directory / "audit.log")
+        self.ca_file = directory / "certs/apiserver.crt"
+        self.kubeconfig = directory / "provider.kubeconfig"
+        self.child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def start(self) -> "AnotherApiServer":
+        """Up and ready; again on the port that it had."""
+        self.child = Child("kube-apiserver", [*self.kube.arguments(self.port, self.directory, self.audit), *self.flags],
+                           self.directory)
+        wait_for("the other kube-apiserver to be ready", self._ready, seconds=90, interval=0.1)
+        write_kubeconfig(self.kubeconfig, self.url, self.ca_file, USER, self.kube.provider_token)
+        return self
+
+    def stop(self) -> None:
+        """Gone at once, as after a crash."""
+        if self.child:
+            self.child.process.kill()
+            self.child.stop()
+            self.child = None
+
+    def _ready(self) -> bool:
+        return _is_ready([self.child], self.url, self.ca_file, self.kube.admin_token)

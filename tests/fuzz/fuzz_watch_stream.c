@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "proto/codec.h"
+#include "watcher/core/watch_stream.h"
 #include "watcher/core/watcher.h"
-#include "watcher/watch_stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,6 +69,23 @@ static void answer(struct watcher_core *core, uint64_t id, const char *body, siz
     watcher_core_result(core, &result, now);
 }
 
+/* The items, then the rest. */
+static void answer_list(struct watcher_core *core, uint64_t id, const char *body, size_t len, size_t piece,
+                        struct instant now)
+{
+    struct watch_stream stream = {.list = true};
+    const char *item;
+    size_t item_len;
+
+    for (size_t at = 0; at < len; at += piece) {
+        watch_stream_feed(&stream, body + at, piece < len - at ? piece : len - at);
+        while (watch_stream_next(&stream, &item, &item_len))
+            watcher_core_item(core, id, item, item_len, now);
+    }
+    answer(core, id, stream.rest ? stream.rest : "", stream.rest_len, now);
+    watch_stream_clear(&stream);
+}
+
 /* Counts the events of the stream when it comes in pieces of `piece` bytes. */
 static unsigned split(struct watcher_core *core, const char *text, size_t len, size_t piece,
                       struct instant now)
@@ -113,13 +130,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     say(core, SUPERVISOR, 0, MSG_GO, &(struct msg_go){.epoch = 7}, now);
     say(core, WORKER, 11, MSG_IDLE, &(struct msg_go){.epoch = 0}, now);
     if (data[0] & 2) { /* a list, then whatever it made the core ask for */
-        answer(core, asked.list, text, len, now);
+        watcher_core_watch_ended(core, STREAM_OBJECTS, 422, "", 0, -1, now);
+        answer_list(core, asked.list, text, len, piece, now);
         for (uint64_t last = 0; asked.other != last;) {
             last = asked.other;
             answer(core, last, text, len, now);
         }
     } else {
-        answer(core, asked.list, empty, sizeof empty - 1, now);
+        if (data[0] & 64) { /* else the stream is the list as well */
+            watcher_core_watch_ended(core, STREAM_OBJECTS, 422, "", 0, -1, now);
+            answer_list(core, asked.list, empty, sizeof empty - 1, 7, now);
+        }
         if (split(core, text, len, piece, now) != split(NULL, text, len, len ? len : 1, now))
             abort();
     }

@@ -126,6 +126,21 @@ static void refuses_everything_else(void **state)
     assert_int_equal(ms, 42);
 }
 
+/* A child goes by its supervisor's origin, and a clock that is set later does not move it (design 12.2). */
+static void the_steady_clock_keeps_its_origin(void **state)
+{
+    struct instant own = clock_now();
+
+    (void)state;
+    assert_true(own.steady_ms - own.wall_ms < 1000 && own.wall_ms - own.steady_ms < 1000);
+    assert_int_equal(own.steady_ms - own.boot_ms, clock_origin());
+    clock_set_origin(INT64_C(1234567890123));
+    for (int i = 0; i < 3; i++) {
+        struct instant told = clock_now();
+        assert_int_equal(told.steady_ms - told.boot_ms, INT64_C(1234567890123));
+    }
+}
+
 static void both_clocks_run(void **state)
 {
     struct instant a = clock_now();
@@ -139,9 +154,13 @@ static void both_clocks_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_three_forms),      cmocka_unit_test(stays_inside_four_digit_years),
-        cmocka_unit_test(agrees_with_libc),        cmocka_unit_test(reads_offsets_and_fractions),
-        cmocka_unit_test(refuses_everything_else), cmocka_unit_test(both_clocks_run),
+        cmocka_unit_test(writes_three_forms),
+        cmocka_unit_test(stays_inside_four_digit_years),
+        cmocka_unit_test(agrees_with_libc),
+        cmocka_unit_test(reads_offsets_and_fractions),
+        cmocka_unit_test(refuses_everything_else),
+        cmocka_unit_test(both_clocks_run),
+        cmocka_unit_test(the_steady_clock_keeps_its_origin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,18 @@ static void row(struct pack *p, const char *role, const char *const keys[], cons
     }
 }
 
+/* The processes are one, and its n numbers follow. */
+static void open_beat(struct pack *p, const char *role, uint32_t n)
+{
+    pack_open(p);
+    pack_array(p, 1);
+    pack_map(p, 2);
+    pack_text(p, "role");
+    pack_text(p, role);
+    pack_text(p, "gauges");
+    pack_map(p, n);
+}
+
 static void render(const struct pack *p, struct text *page)
 {
     struct state state = {.known = true, .elected = true, .lease = "le\"a\\se\n"};
@@ -131,7 +143,7 @@ static void assert_line(const struct text *page, const char *line)
 static void test_K_37_numbers_of_the_beats(void **unused)
 {
     const char *const watcher[] = {"ready", "adds", "retries", "running", "strikes"};
-    const char *const gateway[] = {"calls_started", "pause_ms"};
+    const char *const gateway[] = {"calls_failed", "pause_ms"};
     struct pack p;
     struct text page = {0};
 
@@ -142,12 +154,12 @@ static void test_K_37_numbers_of_the_beats(void **unused)
     row(&p, "packet-gateway", gateway, (const int64_t[]){11, 1050}, 2);
     render(&p, &page);
     assert_line(&page,
-                "workqueue_depth{name=\"infrastructure\",controller=\"infrastructure\",priority=\"\"} 7");
+                "workqueue_depth{name=\"infrastructure\",controller=\"infrastructure\",priority=\"0\"} 0");
     assert_line(&page, "workqueue_adds_total{name=\"infrastructure\",controller=\"infrastructure\"} 29");
     assert_line(&page, "workqueue_retries_total{name=\"infrastructure\",controller=\"infrastructure\"} 5");
     assert_line(&page, "controller_runtime_active_workers{controller=\"infrastructure\"} 3");
     assert_line(&page, "provider_packet_strikes_total 2");
-    assert_line(&page, "provider_packet_api_calls_total 11");
+    assert_line(&page, "provider_packet_api_calls_failed_total 11");
     assert_line(&page, "provider_packet_api_pause_seconds 1.050");
     assert_null(strstr(page.data, "provider_packet_api_budget")); /* not said is not zero */
     text_free(&page);
@@ -164,7 +176,7 @@ static void test_K_37_series_exist_before_the_first_beat(void **unused)
     pack_array(&p, 0);
     render(&p, &page);
     assert_line(&page,
-                "workqueue_depth{name=\"infrastructure\",controller=\"infrastructure\",priority=\"\"} 0");
+                "workqueue_depth{name=\"infrastructure\",controller=\"infrastructure\",priority=\"-100\"} 0");
     assert_line(&page, "controller_runtime_active_workers{controller=\"infrastructure\"} 0");
     assert_line(&page, "leader_election_master_status{name=\"le_a_se_\"} 0");
     text_free(&page);
@@ -178,13 +190,7 @@ static void test_K_37_histograms(void **unused)
     struct text page = {0};
 
     (void)unused;
-    pack_open(&p);
-    pack_array(&p, 1);
-    pack_map(&p, 2);
-    pack_text(&p, "role");
-    pack_text(&p, "watcher");
-    pack_text(&p, "gauges");
-    pack_map(&p, 6);
+    open_beat(&p, "watcher", 6);
     pack_text(&p, "results");
     pack_array(&p, 4);
     for (int i = 1; i <= 4; i++)
@@ -231,6 +237,52 @@ static void test_K_37_histograms(void **unused)
     pack_close(&p);
 }
 
+static void test_K_37_the_queue_by_priority(void **unused)
+{
+    struct pack p;
+    struct text page = {0};
+
+    (void)unused;
+    open_beat(&p, "watcher", 2);
+    pack_text(&p, "held");
+    pack_uint(&p, 5);
+    pack_text(&p, "ready_by");
+    pack_array(&p, 4);
+    for (int i = 0; i < 4; i++)
+        pack_uint(&p, (uint64_t)(10 + i));
+    render(&p, &page);
+    assert_line(&page, "controller_runtime_terminal_reconcile_errors_total{controller=\"infrastructure\"} 5");
+    assert_line(&page, "workqueue_depth{" QUEUE ",priority=\"-200\"} 10");
+    assert_line(&page, "workqueue_depth{" QUEUE ",priority=\"100\"} 13");
+    text_free(&page);
+    pack_close(&p);
+}
+
+static void test_calls_by_method_and_code(void **unused)
+{
+    struct pack p;
+    struct text page = {0};
+
+    (void)unused;
+    open_beat(&p, "packet-gateway", 3);
+    pack_text(&p, "budget");
+    pack_int(&p, -1); /* no number of ours */
+    pack_text(&p, "calls_failed");
+    pack_uint(&p, 1);
+    pack_text(&p, "calls");
+    pack_map(&p, 2);
+    pack_text(&p, "POST 201");
+    pack_uint(&p, 3);
+    pack_text(&p, "<other> <other>");
+    pack_uint(&p, 1);
+    render(&p, &page);
+    assert_line(&page, "provider_packet_api_calls_total{code=\"201\",method=\"POST\"} 3");
+    assert_line(&page, "provider_packet_api_calls_total{code=\"<other>\",method=\"<other>\"} 1");
+    assert_null(strstr(page.data, "provider_packet_api_budget"));
+    text_free(&page);
+    pack_close(&p);
+}
+
 static void test_K_37_where_a_time_is_counted(void **unused)
 {
     static const struct {
@@ -267,6 +319,8 @@ int main(void)
         cmocka_unit_test(test_K_37_numbers_of_the_beats),
         cmocka_unit_test(test_K_37_series_exist_before_the_first_beat),
         cmocka_unit_test(test_K_37_histograms),
+        cmocka_unit_test(test_K_37_the_queue_by_priority),
+        cmocka_unit_test(test_calls_by_method_and_code),
         cmocka_unit_test(test_K_37_where_a_time_is_counted),
         cmocka_unit_test(test_K_69_a_page_without_the_supervisor),
     };

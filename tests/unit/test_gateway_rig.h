@@ -132,7 +132,7 @@ static inline struct rig *rig_new_config(const struct gateway_config *config)
     struct rig *rig = x_calloc(1, sizeof *rig);
     struct gateway_ops ops = {.ctx = rig, .send = rig_on_send, .request = rig_on_request};
 
-    rig->now = (struct instant){.boot_ms = 1000000, .wall_ms = 1700000000000};
+    rig->now = (struct instant){.boot_ms = 1000000, .wall_ms = 1700000000000, .steady_ms = 1700000000000};
     rig->core = gateway_core_new(config, &ops, rig->now);
     return rig;
 }
@@ -173,6 +173,7 @@ static inline void rig_wait(struct rig *rig, int64_t ms)
 {
     rig->now.boot_ms += ms;
     rig->now.wall_ms += ms;
+    rig->now.steady_ms += ms;
     gateway_core_tick(rig->core, rig->now);
 }
 

@@ -86,7 +86,7 @@ static struct rig *rig_started_at(int64_t ms)
     struct gateway_ops ops = {.ctx = rig, .send = rig_on_send, .request = rig_on_request};
 
     gateway_core_free(rig->core);
-    rig->now.wall_ms += ms;
+    rig->now.steady_ms += ms;
     rig->core = gateway_core_new(&config, &ops, rig->now);
     assert_int_equal(rig_grant(rig, .id = NULL), OUTCOME_OK);
     return rig;

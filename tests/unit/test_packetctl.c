@@ -1,5 +1,5 @@
-/* tests/unit/test_packetctl.c -- packetctl's command line, and its conversation with a small supervisor made
- * for the test: a process that answers one question on a real control socket. */
+/* tests/unit/test_packetctl.c -- packetctl's conversation with a small supervisor made for the test: a
+ * process that answers one question on a real control socket. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,7 +20,6 @@
 #include "proto/pack.h"
 
 static char dir[64];
-static char error[256];
 
 static int set_up(void **unused)
 {
@@ -39,69 +38,6 @@ static int tear_down(void **unused)
     snprintf(path, sizeof path, "%s/" ENDPOINT_CONTROL, dir);
     unlink(path);
     return rmdir(dir);
-}
-
-/* ---- the command line */
-
-static int typed(struct command_line *line, const char *a, const char *b, const char *c, const char *d)
-{
-    const char *const words[] = {"packetctl", a, b, c, d, NULL};
-    int n = 1;
-
-    while (n < 5 && words[n])
-        n++;
-    error[0] = '\0';
-    return command_line_read(line, n, (char *const *)(uintptr_t)words, error, sizeof error);
-}
-
-static void test_command_line(void **unused)
-{
-    struct command_line line;
-
-    (void)unused;
-    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
-    assert_int_equal(line.command, COMMAND_STATUS);
-    assert_false(line.json);
-    assert_string_equal(line.dir, "/run/gardener-extension-provider-packet");
-    assert_int_equal(typed(&line, "--json", "--runtime-dir", "/x", "stop"), 0);
-    assert_int_equal(line.command, COMMAND_STOP);
-    assert_true(line.json);
-    assert_string_equal(line.dir, "/x");
-    assert_int_equal(typed(&line, "stop", "--runtime-dir=/y", NULL, NULL), 0);
-    assert_string_equal(line.dir, "/y");
-    assert_int_equal(typed(&line, "--help", "nonsense", NULL, NULL), 0);
-    assert_int_equal(line.command, COMMAND_HELP);
-    assert_int_equal(typed(&line, "--version", NULL, NULL, NULL), 0);
-    assert_int_equal(line.command, COMMAND_VERSION);
-}
-
-static void test_wrong_command_lines(void **unused)
-{
-    struct command_line line;
-
-    (void)unused;
-    assert_int_equal(typed(&line, NULL, NULL, NULL, NULL), -1);
-    assert_non_null(strstr(error, "no command given"));
-    assert_int_equal(typed(&line, "statsu", NULL, NULL, NULL), -1);
-    assert_non_null(strstr(error, "unknown command \"statsu\""));
-    assert_int_equal(typed(&line, "status", "stop", NULL, NULL), -1);
-    assert_int_equal(typed(&line, "--jsno", "status", NULL, NULL), -1);
-    assert_non_null(strstr(error, "unknown option"));
-    assert_int_equal(typed(&line, "status", "--runtime-dir", NULL, NULL), -1);
-    assert_int_equal(typed(&line, "status", "--runtime-dir=", NULL, NULL), -1);
-}
-
-static void test_where_it_looks(void **unused)
-{
-    struct command_line line;
-
-    (void)unused;
-    setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
-    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
-    assert_string_equal(line.dir, "/run/user/7/gardener-extension-provider-packet");
-    setenv("RUNTIME_DIRECTORY", "/run/a:/run/b", 1);
-    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
-    assert_string_equal(line.dir, "/run/a");
 }
 
 /* ---- the conversation */
@@ -337,9 +273,6 @@ static void test_no_supervisor(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_command_line, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_wrong_command_lines, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_where_it_looks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_supervisor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_status_as_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_status_as_table, set_up, tear_down),

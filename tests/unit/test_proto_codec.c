@@ -28,14 +28,17 @@ static void assert_same_field(const struct field_spec *f, const void *a, const v
 {
     const char *x = (const char *)a + f->offset;
     const char *y = (const char *)b + f->offset;
-    struct value v = *(const struct value *)x;
-    struct value w = *(const struct value *)y;
 
-    if (f->type == TYPE_u64)
+    if (f->type == TYPE_u64) {
         assert_int_equal(*(const uint64_t *)x, *(const uint64_t *)y);
-    else if (f->type != TYPE_val)
+        return;
+    }
+    if (f->type != TYPE_val) {
         assert_true(span_same(*(const struct span *)x, *(const struct span *)y));
-    else if (v.at)
+        return;
+    }
+    struct value v = *(const struct value *)x, w = *(const struct value *)y;
+    if (v.at)
         assert_true(v.len == w.len && memcmp(v.at, w.at, v.len) == 0);
     else
         assert_null(w.at);

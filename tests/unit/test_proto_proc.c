@@ -180,6 +180,8 @@ static void broken_environments_end_it(void **state)
         {PARENT, ENV_SUPERVISOR_PID "=1", EXIT_ORPHANED},
         {RUNTIME, ENV_RUNTIME_DIR "=relative", EXIT_FLAGS},
         {RUNTIME, "OTHER=1", EXIT_FLAGS},
+        {HOOK, ENV_CLOCK "=yesterday", EXIT_FLAGS},
+        {HOOK, ENV_CLOCK "=0", EXIT_FLAGS},
     };
 
     (void)state;

@@ -127,7 +127,8 @@ static void test_environment(void **unused)
 static void test_options_reach_the_right_child(void **unused)
 {
     (void)unused;
-    char **gateway = environment_make(&s, GATEWAY, 0, 5), **watcher = environment_make(&s, WATCHER, 0, 6);
+    char **gateway = environment_make(&s, GATEWAY, 0, 5, -1),
+         **watcher = environment_make(&s, WATCHER, 0, 6, -1);
     bool url = false, config = false;
 
     for (char **e = gateway; *e; e++) {

@@ -31,7 +31,9 @@ struct stage {
     struct tree *tree;
     struct instant now;
     char orders[4096];
-    bool no_spawn; /* fork fails */
+    bool no_spawn;              /* fork fails */
+    char cause[LIMIT_TEXT + 1]; /* of the last death that somebody was told of */
+    bool blameless;
     unsigned spawned;
 };
 
@@ -79,8 +81,31 @@ static inline void on_send(void *ctx, uint64_t to, enum msg_id id, const void *b
         assert_int_equal(((const struct msg_peer *)body)->pid,
                          100 + child_number(((const struct msg_peer *)body)->incarnation));
         break;
-    case MSG_PEER_GONE:
+    case MSG_PEER_GONE: {
+        const struct msg_peer_gone *gone = body;
+        struct stage *st = ctx;
+
+        span_copy(gone->cause, st->cause, sizeof st->cause);
+        st->blameless = gone->blameless != 0;
+    }
         note(ctx, "%lu loses %lu", who, child_number(((const struct msg_peer_gone *)body)->incarnation));
+        break;
+    case MSG_SUSPECTED: {
+        const struct msg_suspected *s = body;
+
+        note(ctx, "%lu suspects %.*s: %lu, %lu", who, (int)s->key.len, s->key.p, (unsigned long)s->strikes,
+             (unsigned long)s->until);
+        break;
+    }
+    case MSG_RELEASE: {
+        const struct msg_release *r = body;
+
+        note(ctx, "%lu releases %.*s", who, (int)r->key.len, r->key.p);
+        break;
+    }
+    case MSG_HOLD: note(ctx, "%lu hold %lu", who, (unsigned long)((const struct msg_hold *)body)->on); break;
+    case MSG_LOGLEVEL:
+        note(ctx, "%lu level %lu", who, (unsigned long)((const struct msg_loglevel *)body)->level);
         break;
     case MSG_GO: note(ctx, "%lu go %lu", who, child_number(((const struct msg_go *)body)->epoch)); break;
     case MSG_EPOCH_OVER:

@@ -79,20 +79,28 @@ static void test_introduction_deadline(void **unused)
 static void test_end_worker(void **unused)
 {
     struct stage *st = open_running();
-    struct message end = {.body.end_worker.incarnation = CHILD(4)};
+    struct message end = {
+        .body.end_worker = {.incarnation = CHILD(4), .reason = SPAN("did not take its job in time")}};
+    struct tree_row row;
 
     (void)unused;
     say(st, WORKER, 3, end, MSG_END_WORKER);
-    say(st, GATEWAY, 2, end, MSG_END_WORKER);
-    expect(st, ""); /* only the watcher may ask */
+    expect(st, ""); /* only watcher and gateway may ask */
     end.body.end_worker.incarnation = CHILD(2);
     say(st, WATCHER, 1, end, MSG_END_WORKER);
     expect(st, ""); /* and only for a worker */
     end.body.end_worker.incarnation = CHILD(4);
     say(st, WATCHER, 1, end, MSG_END_WORKER);
     expect(st, "KILL 4");
+    end.body.end_worker.reason = SPAN("sent frames that no worker sends");
+    say(st, GATEWAY, 2, end, MSG_END_WORKER);
+    assert_true(row_at(st, WORKER, 1, &row));
+    assert_string_equal(row.why, "did not take its job in time"); /* the first reason explains it */
+    st->orders[0] = '\0';
     died(st, 4, SIGKILL);
     assert_string_equal(state_of(st, WORKER, 1), "backoff");
+    assert_string_equal(st->cause, "it did not take its job in time");
+    assert_false(st->blameless);
     close_stage(st);
 }
 
@@ -233,6 +241,15 @@ static void test_gives_up_on_wrong_configuration(void **unused)
     assert_int_equal(code, EXIT_CONFIG);
     close_stage(st);
 
+    st = open_running(); /* it was told to give up (kubernetes 29) */
+    died(st, 1, EXIT_UNSYNCED << 8);
+    died(st, 3, SIGKILL);
+    died(st, 4, SIGKILL);
+    died(st, 2, 0);
+    assert_true(tree_finished(st->tree, &code));
+    assert_int_equal(code, EXIT_UNSYNCED);
+    close_stage(st);
+
     st = open_running(); /* but once it has worked, it is waited out */
     died(st, 1, EXIT_CONFIG << 8);
     assert_false(tree_finished(st->tree, &code));
@@ -292,10 +309,21 @@ static void test_status_rows_show_the_last_numbers(void **unused)
         say(st, WORKER, 3, (struct message){.body.beat = {.doing = SPAN("x"), .gauges = pack_result(&p)}},
             MSG_BEAT);
     }
-    pack_close(&p);
     assert_true(row_at(st, WORKER, 0, &row));
     assert_true(value_int(value_get(row.gauges, "grants"), &n));
     assert_int_equal(n, 14);
+    pack_again(&p); /* too many: no numbers are better than old ones */
+    pack_array(&p, 600);
+    for (uint64_t i = 0; i < 600; i++)
+        pack_uint(&p, UINT64_MAX / 2);
+    say(st, WORKER, 3, (struct message){.body.beat = {.doing = SPAN("y"), .gauges = pack_result(&p)}},
+        MSG_BEAT);
+    pack_close(&p);
+    assert_true(row_at(st, WORKER, 0, &row));
+    assert_int_equal(row.gauges.len, 0);
+    assert_true(row.gauges_lost);
+    assert_string_equal(row.doing, "y");
+    assert_string_equal(row.state, "ready");
     close_stage(st);
 }
 

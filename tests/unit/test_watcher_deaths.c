@@ -2,23 +2,10 @@
  * does not arrive (kubernetes 34; design 2, 12.17). */
 #include "tests/unit/test_watcher_fixture.h"
 
-static struct fx *with_object(void)
-{
-    struct fx *fx = fx_running(false);
-
-    fx_event(fx, "ADDED", (struct fx_object){.version = "10"});
-    return fx;
-}
-
-static struct work *the_work(struct fx *fx)
-{
-    return queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"));
-}
-
 /* design 12.17: JOB without STARTED within a second */
 static void test_a_job_that_does_not_arrive(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
@@ -85,7 +72,7 @@ static void test_K_34_the_worker_dies_at_each_step(void **state)
 {
     (void)state;
     for (enum step step = AT_PREPARING; step < STEPS; step++) {
-        struct fx *fx = with_object();
+        struct fx *fx = fx_with_object();
         uint64_t handle = bring_to(fx, step);
 
         fx_peer(fx, WORKER, OTHER_WORKER);
@@ -93,14 +80,14 @@ static void test_K_34_the_worker_dies_at_each_step(void **state)
         fx_gone(fx, THE_WORKER);
         if (handle) {
             assert_int_equal(fx_take(fx, MSG_REVOKE)->message.body.revoke.handle, handle);
-            assert_true(the_work(fx)->processing);
+            assert_true(fx_work(fx)->processing);
             fx_tick(fx, 3000);
             assert_non_null(fx_take(fx, MSG_REVOKE)); /* asked again */
-            assert_true(the_work(fx)->processing);
+            assert_true(fx_work(fx)->processing);
             if (step == AT_PATCHING) {
                 struct msg_revoked revoked = {.handle = handle};
                 fx_say(fx, GATEWAY, THE_GATEWAY, MSG_REVOKED, &revoked, 0, 0);
-                assert_true(the_work(fx)->processing);
+                assert_true(fx_work(fx)->processing);
                 fx_answer(fx, "PATCH", "/status", 200, "{}");
                 assert_null(fx_take(fx, MSG_REPLY));
             } else {
@@ -108,8 +95,8 @@ static void test_K_34_the_worker_dies_at_each_step(void **state)
                 fx_say(fx, GATEWAY, THE_GATEWAY, MSG_REVOKED, &revoked, 0, 0);
             }
         }
-        assert_int_equal(the_work(fx)->strikes, step >= AT_SENT);
-        assert_int_equal(the_work(fx)->failures, step >= AT_SENT);
+        assert_int_equal(fx_work(fx)->strikes, step >= AT_SENT);
+        assert_int_equal(fx_work(fx)->failures, step >= AT_SENT);
         fx_tick(fx, 1000);
         assert_int_equal(fx->core->jobs->worker->incarnation, OTHER_WORKER);
         fx_free(fx);
@@ -122,18 +109,18 @@ static void test_the_gateway_dies_at_each_step(void **state)
     (void)state;
     for (int order = 0; order < 2; order++)
         for (enum step step = AT_PREPARING; step < STEPS; step++) {
-            struct fx *fx = with_object();
+            struct fx *fx = fx_with_object();
 
             bring_to(fx, step);
             fx_gone(fx, order ? THE_GATEWAY : THE_WORKER);
             fx_gone(fx, order ? THE_WORKER : THE_GATEWAY);
             if (step == AT_PATCHING) {
-                assert_true(the_work(fx)->processing);
+                assert_true(fx_work(fx)->processing);
                 fx_answer(fx, "PATCH", "/status", 200, "{}");
             }
             assert_null(fx->core->jobs);
-            assert_int_equal(the_work(fx)->strikes, 0);
-            assert_int_equal(the_work(fx)->failures, 0);
+            assert_int_equal(fx_work(fx)->strikes, 0);
+            assert_int_equal(fx_work(fx)->failures, 0);
             fx_peer(fx, WORKER, OTHER_WORKER);
             fx_idle(fx, OTHER_WORKER);
             assert_null(fx->core->jobs);
@@ -146,13 +133,13 @@ static void test_the_gateway_dies_at_each_step(void **state)
 
 static void test_a_gateway_that_does_not_answer_holds_nobody(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     bring_to(fx, AT_GRANTING);
     fx_tick(fx, 60000);
     assert_non_null(fx_take(fx, MSG_REVOKE));
-    assert_int_equal(the_work(fx)->failures, 1);
+    assert_int_equal(fx_work(fx)->failures, 1);
     fx_granted(fx, OUTCOME_OK, 0); /* comes after all: given back at once */
     assert_non_null(fx_take(fx, MSG_REVOKE));
     fx_free(fx);

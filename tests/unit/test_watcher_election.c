@@ -227,12 +227,33 @@ static void test_K_56_drain_releases_last(void **state)
     renew(fx); /* the job is still protected */
     fx_done(fx, THE_WORKER, job, JOB_DONE, 0);
     assert_false(watcher_core_finished(fx->core));
+    for (unsigned i = 0; i < 2; i++) { /* the Events of the begin and of the end */
+        assert_null(fx_asked(fx, "GET", ELECTION_PATH));
+        fx_answer(fx, "POST", "/events", 201, "{}");
+    }
     fx_answer(fx, "GET", ELECTION_PATH, 200, lease("us", "3"));
     struct fx_request *put = fx_asked(fx, "PUT", ELECTION_PATH);
     assert_non_null(strstr(put->body, "\"holderIdentity\":\"\""));
     fx_answer(fx, "PUT", ELECTION_PATH, 200, lease("", "4"));
     assert_true(watcher_core_finished(fx->core));
     assert_false(watcher_core_lost(fx->core));
+    fx_free(fx);
+}
+
+/* The next leader does not wait for an Event that nobody takes. */
+static void test_K_56_K_60_events_hold_no_release_up(void **state)
+{
+    struct fx *fx = leading();
+    struct msg_drain drain = {.within_ms = 5000};
+
+    (void)state;
+    fx_say(fx, SUPERVISOR, 0, MSG_DRAIN, &drain, 0, 0);
+    assert_int_equal(watcher_core_next_ms(fx->core) - fx->now.boot_ms, 1000);
+    fx_tick(fx, 999);
+    assert_null(fx_asked(fx, "GET", ELECTION_PATH));
+    fx_tick(fx, 1);
+    fx_answer(fx, "GET", ELECTION_PATH, 200, lease("us", "1"));
+    assert_non_null(strstr(fx_asked(fx, "PUT", ELECTION_PATH)->body, "\"holderIdentity\":\"\""));
     fx_free(fx);
 }
 
@@ -275,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_K_54_nothing_is_done_after_the_end),
         cmocka_unit_test(test_a_workers_patch_after_the_end),
         cmocka_unit_test(test_K_56_drain_releases_last),
+        cmocka_unit_test(test_K_56_K_60_events_hold_no_release_up),
         cmocka_unit_test(test_a_standby_leaves_at_once),
         cmocka_unit_test(test_without_election),
     };

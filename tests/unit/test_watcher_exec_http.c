@@ -183,7 +183,7 @@ static int bench_open(void **state)
 
 static void bench_start(struct bench *b, const char *plugin)
 {
-    struct http_events events = {b, on_result, on_event, on_watch_ended, on_settled};
+    struct http_events events = {b, on_result, NULL, on_event, on_watch_ended, on_settled};
     struct access *access = &b->rig->access;
 
     rig_start(b->rig, plugin, "", EXEC_RUN_MS);

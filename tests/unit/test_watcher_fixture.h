@@ -17,14 +17,15 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "proto/codec.h"
+#include "tests/unit/test_watcher_objects.h"
 #include "watcher/core/core.h"
+#include "watcher/core/watch_stream.h"
 
 #define FX_MAX       256
 #define ME           7u /* the watcher's incarnation and epoch */
 #define THE_WORKER   11u
 #define OTHER_WORKER 12u
 #define THE_GATEWAY  9u
-#define UID          "6f0c2c4e-5a0f-4a7c-9d6e-0a1b2c3d4e5f"
 #define PROJECT      "11111111-2222-3333-4444-555555555555"
 #define KEY_ID       "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
 
@@ -32,7 +33,7 @@ struct fx_request {
     uint64_t id;
     char method[8], path[600], *body;
     int64_t start_before, end_before;
-    bool election, answered;
+    bool election, list, answered;
 };
 
 struct fx_sent {
@@ -52,6 +53,7 @@ struct fx {
     unsigned n_sent;
     char watch[600], lease_watch[600];
     unsigned watches, unwatches;
+    bool streams; /* the server knows streaming lists (kubernetes 2.6) */
 };
 
 static inline void fx_send(void *ctx, unsigned role, uint64_t to, enum msg_id id, const void *body,
@@ -79,6 +81,7 @@ static inline void fx_request(void *ctx, const struct watcher_request *request)
     r->start_before = request->start_before;
     r->end_before = request->end_before;
     r->election = request->election;
+    r->list = request->list;
     snprintf(r->method, sizeof r->method, "%s", request->method);
     snprintf(r->path, sizeof r->path, "%s", request->path);
     r->body = request->body ? x_strdup(request->body) : NULL;
@@ -134,6 +137,19 @@ static inline void fx_free(struct fx *fx)
 
 /* ---- messages to the core ---- */
 
+/* A server without streaming lists says so when it is asked for one. */
+static inline void fx_refuse_stream(struct fx *fx)
+{
+    static const char refusal[] =
+        "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Invalid\",\"code\":422}";
+
+    if (fx->streams || !strstr(fx->watch, "sendInitialEvents"))
+        return;
+    fx->watch[0] = '\0';
+    fx->watches--;
+    watcher_core_watch_ended(fx->core, STREAM_OBJECTS, 422, refusal, sizeof refusal - 1, -1, fx->now);
+}
+
 static inline void fx_say(struct fx *fx, unsigned role, uint64_t from, enum msg_id id, const void *body,
                           uint64_t epoch, uint64_t deadline_ms)
 {
@@ -146,6 +162,7 @@ static inline void fx_say(struct fx *fx, unsigned role, uint64_t from, enum msg_
     assert_int_equal(msg_encode(&envelope, id, body, &frame), 0);
     assert_int_equal(msg_decode(frame.data, frame.size, role, WATCHER, &message), FRAME_OK);
     watcher_core_message(fx->core, role, from, &message, fx->now);
+    fx_refuse_stream(fx);
     msgpack_sbuffer_destroy(&frame);
 }
 
@@ -182,6 +199,7 @@ static inline void fx_tick(struct fx *fx, int64_t ms)
     fx->now.boot_ms += ms;
     fx->now.wall_ms += ms;
     watcher_core_tick(fx->core, fx->now);
+    fx_refuse_stream(fx);
 }
 
 /* ---- what the core has asked for ---- */
@@ -196,6 +214,23 @@ static inline struct fx_request *fx_asked(struct fx *fx, const char *method, con
     return NULL;
 }
 
+/* Of a list the items come one by one, whatever its end; its result has the rest. */
+static inline void fx_items(struct fx *fx, const struct fx_request *request, struct watcher_result *result,
+                            struct watch_stream *stream)
+{
+    const char *item;
+    size_t len;
+
+    stream->list = true;
+    watch_stream_feed(stream, result->body, result->body_len);
+    while (watch_stream_next(stream, &item, &len))
+        watcher_core_item(fx->core, request->id, item, len, fx->now);
+    if (result->fate == KUBE_ANSWERED) {
+        result->body = stream->rest;
+        result->body_len = stream->rest_len;
+    }
+}
+
 static inline void fx_result(struct fx *fx, struct fx_request *request, enum watcher_fate fate, int status,
                              const char *body, int64_t retry_after_ms)
 {
@@ -207,8 +242,14 @@ static inline void fx_result(struct fx *fx, struct fx_request *request, enum wat
                                     .retry_after_ms = retry_after_ms,
                                     .detail = "detail"};
 
+    struct watch_stream stream = {0};
+
     request->answered = true;
+    if (request->list && result.body_len && (status == 200 || fate != KUBE_ANSWERED))
+        fx_items(fx, request, &result, &stream);
     watcher_core_result(fx->core, &result, fx->now);
+    watch_stream_clear(&stream);
+    fx_refuse_stream(fx);
 }
 
 static inline void fx_answer(struct fx *fx, const char *method, const char *path, int status,
@@ -233,44 +274,6 @@ static inline struct fx_sent *fx_take(struct fx *fx, enum msg_id id)
 
 /* ---- objects ---- */
 
-struct fx_object {
-    const char *ns, *name, *uid, *version, *operation, *timestamp, *deletion, *status, *type, *spec;
-    const char *finalizers; /* JSON */
-    int generation;
-};
-
-/* Fills in what was not given. Caller frees. */
-static inline char *fx_json(struct fx_object o)
-{
-    char annotations[300] = "", deletion[100] = "";
-
-    if (o.operation && o.timestamp)
-        snprintf(annotations, sizeof annotations,
-                 ",\"annotations\":{\"gardener.cloud/operation\":\"%s\",\"gardener.cloud/timestamp\":\"%s\"}",
-                 o.operation, o.timestamp);
-    else if (o.operation)
-        snprintf(annotations, sizeof annotations, ",\"annotations\":{\"gardener.cloud/operation\":\"%s\"}",
-                 o.operation);
-    else if (o.timestamp)
-        snprintf(annotations, sizeof annotations, ",\"annotations\":{\"gardener.cloud/timestamp\":\"%s\"}",
-                 o.timestamp);
-    if (o.deletion)
-        snprintf(deletion, sizeof deletion, ",\"deletionTimestamp\":\"%s\"", o.deletion);
-    return x_asprintf(
-        "{\"apiVersion\":\"extensions.gardener.cloud/v1alpha1\",\"kind\":\"Infrastructure\",\"metadata\":{"
-        "\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"generation\":%d%s%"
-        "s%s%s,"
-        "\"managedFields\":[{\"manager\":\"kubectl\"}]},"
-        "\"spec\":{\"type\":\"%s\",\"region\":\"ewr1\",\"secretRef\":{\"name\":\"cloudprovider\","
-        "\"namespace\":\"%s\"}%s}"
-        "%s%s}",
-        o.name ? o.name : "infra", o.ns ? o.ns : "shoot--a--b", o.uid ? o.uid : UID,
-        o.version ? o.version : "10", o.generation ? o.generation : 1, annotations, deletion,
-        o.finalizers ? ",\"finalizers\":" : "", o.finalizers ? o.finalizers : "", o.type ? o.type : "packet",
-        o.ns ? o.ns : "shoot--a--b", o.spec ? o.spec : "", o.status ? ",\"status\":" : "",
-        o.status ? o.status : "");
-}
-
 static inline void fx_event(struct fx *fx, const char *type, struct fx_object o)
 {
     char *object = fx_json(o);
@@ -279,28 +282,6 @@ static inline void fx_event(struct fx *fx, const char *type, struct fx_object o)
     watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
     free(event);
     free(object);
-}
-
-/* Caller frees. */
-static inline char *fx_list(const char *version, const char *token, unsigned n,
-                            const struct fx_object *objects)
-{
-    char *list =
-        x_asprintf("{\"kind\":\"InfrastructureList\",\"apiVersion\":\"extensions.gardener.cloud/v1alpha1\","
-                   "\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\"},\"items\":[",
-                   version, token);
-
-    for (unsigned i = 0; i < n; i++) {
-        char *object = fx_json(objects[i]);
-        char *longer = x_asprintf("%s%s%s", list, i ? ", " : "", object);
-
-        free(object);
-        free(list);
-        list = longer;
-    }
-    char *whole = x_asprintf("%s]}", list);
-    free(list);
-    return whole;
 }
 
 static inline void fx_answer_list(struct fx *fx, const char *version, const char *token, unsigned n,
@@ -337,6 +318,21 @@ static inline struct fx *fx_running(bool ignore_operation)
     fx_answer_list(fx, "5", "", 0, NULL);
     fx_idle(fx, THE_WORKER);
     return fx;
+}
+
+/* The same with one object, whose job is being prepared. */
+static inline struct fx *fx_with_object(void)
+{
+    struct fx *fx = fx_running(false);
+
+    fx_event(fx, "ADDED", (struct fx_object){.version = "10"});
+    return fx;
+}
+
+/* Its key in the queue, or NULL. */
+static inline struct work *fx_work(struct fx *fx)
+{
+    return queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"));
 }
 
 static inline void fx_granted(struct fx *fx, enum outcome outcome, uint64_t wait_ms)

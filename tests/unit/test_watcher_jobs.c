@@ -2,19 +2,6 @@
  * (kubernetes 30, 31; gardener 26, 80; design 12.6). */
 #include "tests/unit/test_watcher_fixture.h"
 
-static struct fx *with_object(void)
-{
-    struct fx *fx = fx_running(false);
-
-    fx_event(fx, "ADDED", (struct fx_object){.version = "10"});
-    return fx;
-}
-
-static struct work *the_work(struct fx *fx)
-{
-    return queue_find(&fx->core->queue, SPAN("shoot--a--b"), SPAN("infra"));
-}
-
 static void pass_wait(struct fx *fx)
 {
     int64_t next = watcher_core_next_ms(fx->core);
@@ -27,7 +14,7 @@ static void pass_wait(struct fx *fx)
  */
 static void test_the_usual_job(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     assert_string_equal(fx_asked(fx, "GET", "/clusters/")->path,
@@ -96,7 +83,7 @@ static void test_one_job_for_each_credit(void **state)
 /* kubernetes 30, 31: an event during the run does not start a second one, and is not lost */
 static void test_K_30_K_31_a_key_runs_once_at_a_time(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
     uint64_t job = fx_run(fx);
 
     (void)state;
@@ -112,12 +99,12 @@ static void test_K_30_K_31_a_key_runs_once_at_a_time(void **state)
 /* News while the Secret is read: the job reads the object again instead of running twice. */
 static void test_news_during_preparation(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
     struct fx_object newer = {.version = "11", .operation = "reconcile"};
 
     (void)state;
     fx_event(fx, "MODIFIED", newer);
-    assert_false(the_work(fx)->dirty);
+    assert_false(fx_work(fx)->dirty);
     fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
     fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
     assert_null(fx_take(fx, MSG_GRANT));
@@ -135,19 +122,19 @@ static void test_news_during_preparation(void **state)
 /* gardener 26, 80: no Cluster, nothing written, tried again by itself with a fresh object */
 static void test_cluster_missing(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
     char *object = fx_json((struct fx_object){.version = "10"});
 
     (void)state;
     fx_answer(fx, "GET", "/clusters/", 404, FX_NOT_FOUND);
     assert_null(fx->core->jobs);
-    assert_int_equal(the_work(fx)->failures, 1);
+    assert_int_equal(fx_work(fx)->failures, 1);
     pass_wait(fx);
     assert_non_null(fx_asked(fx, "GET", "infrastructures/infra"));
-    assert_int_equal(the_work(fx)->processing, true);
+    assert_int_equal(fx_work(fx)->processing, true);
     fx_answer(fx, "GET", "infrastructures/infra", 200, object);
     fx_answer(fx, "GET", "/clusters/", 200, "{\"kind\":\"Cluster\",\"spec\":{\"shoot\":null}}");
-    assert_int_equal(the_work(fx)->failures, 2);
+    assert_int_equal(fx_work(fx)->failures, 2);
     assert_null(fx_asked(fx, "PATCH", ""));
     assert_null(fx_take(fx, MSG_JOB));
     free(object);
@@ -156,7 +143,7 @@ static void test_cluster_missing(void **state)
 
 static void test_object_gone_before_a_retry(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     fx_answer(fx, "GET", "/clusters/", 500, "");
@@ -169,7 +156,7 @@ static void test_object_gone_before_a_retry(void **state)
 
 static void test_secret_missing_goes_to_the_worker(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
@@ -187,10 +174,10 @@ static void test_secret_unreadable_is_tried_again(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        struct fx *fx = with_object();
+        struct fx *fx = fx_with_object();
 
         fx_answer(fx, "GET", "/secrets/", codes[i], "no");
-        assert_int_equal(the_work(fx)->failures, 1);
+        assert_int_equal(fx_work(fx)->failures, 1);
         assert_null(fx_take(fx, MSG_JOB));
         fx_free(fx);
     }
@@ -199,15 +186,15 @@ static void test_secret_unreadable_is_tried_again(void **state)
 /* design 12.6: waiting for budget happens in the queue, without a strike */
 static void test_later_from_the_gateway(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     fx_answer(fx, "GET", "/clusters/", 200, FX_CLUSTER);
     fx_answer(fx, "GET", "/secrets/", 200, FX_SECRET);
     fx_granted(fx, OUTCOME_LATER, 2500);
     assert_null(fx->core->jobs);
-    assert_int_equal(the_work(fx)->failures, 0);
-    assert_true(the_work(fx)->for_budget);
+    assert_int_equal(fx_work(fx)->failures, 0);
+    assert_true(fx_work(fx)->for_budget);
     assert_null(fx_asked(fx, "PATCH", "")); /* no status says so */
     fx_event(fx, "ADDED",
              (struct fx_object){.name = "b", .version = "12"}); /* the worker is free for others */
@@ -215,77 +202,9 @@ static void test_later_from_the_gateway(void **state)
     fx_free(fx);
 }
 
-static void test_results(void **state)
-{
-    struct row {
-        enum job_result result;
-        uint64_t after_ms;
-        unsigned failures;
-        int64_t least, most; /* of the wait; -1: none */
-    } rows[] = {
-        {JOB_DONE, 0, 0, -1, -1},         {JOB_SKIP, 0, 0, -1, -1},  {JOB_RETRY, 0, 1, 4, 5},
-        {JOB_LATER, 9000, 0, 9000, 9000}, {JOB_LATER, 0, 0, 1, 100},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct fx *fx = with_object();
-        uint64_t job = fx_run(fx);
-
-        fx_done(fx, THE_WORKER, job, rows[i].result, rows[i].after_ms);
-        assert_null(fx->core->jobs);
-        if (rows[i].least < 0) {
-            assert_null(the_work(fx));
-        } else {
-            assert_int_equal(the_work(fx)->failures, rows[i].failures);
-            assert_in_range(queue_next_ms(&fx->core->queue) - fx->now.boot_ms, rows[i].least, rows[i].most);
-        }
-        fx_free(fx);
-    }
-}
-
-/* A patch without an answer ends the run with RETRY: whatever came of it is seen before anything else is
- * done. */
-static void test_K_43_a_retry_reads_afresh(void **state)
-{
-    struct fx *fx = with_object();
-    uint64_t job = fx_run(fx);
-
-    (void)state;
-    fx_done(fx, THE_WORKER, job, JOB_RETRY, 0);
-    assert_null(fx_asked(fx, "GET", "infrastructures/infra"));
-    fx_tick(fx, 1000);
-    struct fx_request *get = fx_asked(fx, "GET", "infrastructures/infra");
-    assert_non_null(get);
-    assert_null(strstr(get->path, "resourceVersion")); /* a quorum read */
-    assert_null(fx_take(fx, MSG_JOB));
-    fx_free(fx);
-}
-
-/* AGAIN starts anew at once with a fresh read; five in a row, then it backs off */
-static void test_again(void **state)
-{
-    struct fx *fx = with_object();
-    char *object = fx_json((struct fx_object){.version = "10"});
-    uint64_t job = fx_run(fx);
-
-    (void)state;
-    for (int i = 0; i < 5; i++) {
-        fx_done(fx, THE_WORKER, job, JOB_AGAIN, 0);
-        fx_answer(fx, "GET", "infrastructures/infra", 200, object);
-        job = fx_run(fx);
-        assert_int_equal(the_work(fx)->failures, 0);
-    }
-    fx_done(fx, THE_WORKER, job, JOB_AGAIN, 0);
-    assert_null(fx_asked(fx, "GET", "infrastructures/infra"));
-    assert_int_equal(the_work(fx)->failures, 1);
-    free(object);
-    fx_free(fx);
-}
-
 static void test_absent_since_travels(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
     char *object = fx_json((struct fx_object){.version = "10"});
     uint64_t job = fx_run(fx);
     struct msg_done done = {.job = job, .result = JOB_LATER, .after_ms = 100, .absent_since = 1234567};
@@ -306,7 +225,7 @@ static void test_absent_since_travels(void **state)
 /* A deleted object is forgotten, also in the middle of a job's preparation. */
 static void test_deletion_while_preparing(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
 
     (void)state;
     fx_event(fx, "DELETED", (struct fx_object){.version = "11"});
@@ -321,7 +240,7 @@ static void test_deletion_while_preparing(void **state)
 
 static void test_drain(void **state)
 {
-    struct fx *fx = with_object();
+    struct fx *fx = fx_with_object();
     struct msg_drain drain = {.within_ms = 1000};
     uint64_t job = fx_run(fx);
 
@@ -382,9 +301,6 @@ int main(void)
         cmocka_unit_test(test_secret_missing_goes_to_the_worker),
         cmocka_unit_test(test_secret_unreadable_is_tried_again),
         cmocka_unit_test(test_later_from_the_gateway),
-        cmocka_unit_test(test_results),
-        cmocka_unit_test(test_K_43_a_retry_reads_afresh),
-        cmocka_unit_test(test_again),
         cmocka_unit_test(test_absent_since_travels),
         cmocka_unit_test(test_deletion_while_preparing),
         cmocka_unit_test(test_drain),

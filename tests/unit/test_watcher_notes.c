@@ -226,7 +226,40 @@ static void test_before_the_job_is_sent(void **state)
 
 /* ---- how many ---- */
 
+static struct fx_request *open_patch(struct fx *fx)
+{
+    return fx_asked(fx, "PATCH", "/events/");
+}
+
+/* The same again is the same Event, counted up. */
 static void test_K_60_repetition(void **state)
+{
+    struct rig rig = running((struct fx_object){.version = "10"});
+    char name[300];
+
+    (void)state;
+    say(&rig, true, "Reason", "message");
+    open_text(rig.fx, "metadata", "name", name, sizeof name);
+    created(rig.fx);
+    fx_tick(rig.fx, 90 * 1000);
+    say(&rig, true, "Reason", "message");
+    struct fx_request *patch = open_patch(rig.fx);
+    assert_non_null(patch);
+    assert_string_equal(strrchr(patch->path, '/') + 1, name);
+    assert_string_equal(patch->body,
+                        "{\"count\":2,\"lastTimestamp\":\"2027-01-15T08:01:30Z\",\"message\":\"message\"}");
+    fx_answer(rig.fx, "PATCH", "/events/", 200, "{}");
+    say(&rig, true, "Reason", "other message");
+    say(&rig, true, "Other", "message");
+    say(&rig, true, "Reasonm", "essage"); /* no letter moves from one into the other */
+    say(&rig, false, "Reason", "message");
+    assert_int_equal(posts(rig.fx), 5);
+    assert_int_equal(rig.fx->core->notes.repeated, 1);
+    fx_free(rig.fx);
+}
+
+/* The API server keeps Events for an hour. */
+static void test_K_60_a_forgotten_event_is_made_anew(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
 
@@ -234,18 +267,11 @@ static void test_K_60_repetition(void **state)
     say(&rig, true, "Reason", "message");
     created(rig.fx);
     say(&rig, true, "Reason", "message");
-    fx_tick(rig.fx, 10 * MINUTE - 1);
-    say(&rig, true, "Reason", "message");
+    fx_answer(rig.fx, "PATCH", "/events/", 404, FX_NOT_FOUND);
     assert_int_equal(posts(rig.fx), 1);
-    say(&rig, true, "Reason", "other message");
-    say(&rig, true, "Other", "message");
-    say(&rig, true, "Reasonm", "essage"); /* no letter moves from one into the other */
-    assert_int_equal(posts(rig.fx), 4);
-    fx_tick(rig.fx, 1);
     say(&rig, true, "Reason", "message");
-    assert_int_equal(posts(rig.fx), 5);
-    assert_int_equal(rig.fx->core->notes.posted, 5);
-    assert_int_equal(rig.fx->core->notes.repeated, 2);
+    assert_int_equal(posts(rig.fx), 2);
+    assert_text(rig.fx, NULL, "message", "message");
     fx_free(rig.fx);
 }
 
@@ -272,40 +298,74 @@ static void say_number(struct rig *rig, unsigned n)
     say(rig, true, "Many", message);
 }
 
-static void test_K_60_at_most_eight_under_way(void **state)
+/* From the tenth different message on within ten minutes they are one. */
+static void test_K_60_similar_ones_are_combined(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
 
     (void)state;
-    for (unsigned i = 0; i < 10; i++)
+    for (unsigned i = 1; i < 10; i++) {
         say_number(&rig, i);
-    assert_int_equal(posts(rig.fx), 8);
-    assert_int_equal(rig.fx->core->notes.dropped, 2);
+        created(rig.fx);
+    }
+    say_number(&rig, 10);
+    assert_text(rig.fx, NULL, "message", "(combined from similar events): number 10");
     created(rig.fx);
-    say_number(&rig, 9); /* what was dropped has not been said */
-    assert_int_equal(posts(rig.fx), 9);
-    say_number(&rig, 8);
-    assert_int_equal(posts(rig.fx), 9);
+    say_number(&rig, 11);
+    struct fx_request *patch = open_patch(rig.fx);
+    assert_non_null(patch);
+    assert_non_null(strstr(patch->body, "\"count\":2"));
+    assert_non_null(strstr(patch->body, "(combined from similar events): number 11"));
+    fx_answer(rig.fx, "PATCH", "/events/", 200, "{}");
+    fx_tick(rig.fx, 10 * MINUTE + 1);
+    say_number(&rig, 12);
+    assert_text(rig.fx, NULL, "message", "number 12");
     fx_free(rig.fx);
 }
 
-/* The table holds 64: the oldest is forgotten first. */
-static void test_more_than_are_kept(void **state)
+/* 25 at once about one object, then one every five minutes; another object has its own allowance. */
+static void test_K_60_an_object_has_an_allowance(void **state)
+{
+    struct rig rig = running((struct fx_object){.version = "10"});
+    char reason[16];
+
+    (void)state;
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(reason, sizeof reason, "Reason%u", i);
+        say(&rig, true, reason, "message");
+        if (open_post(rig.fx))
+            created(rig.fx);
+    }
+    assert_int_equal(posts(rig.fx), 25);
+    assert_int_equal(rig.fx->core->notes.limited, 5);
+    fx_tick(rig.fx, 5 * MINUTE - 1);
+    say(&rig, true, "Late", "message");
+    assert_int_equal(posts(rig.fx), 25);
+    fx_tick(rig.fx, 1);
+    say(&rig, true, "Later", "message");
+    say(&rig, true, "Latest", "message");
+    assert_int_equal(posts(rig.fx), 26);
+    fx_free(rig.fx);
+}
+
+/* Without an answer it is sent again, a dozen times; nobody waits for it. */
+static void test_K_60_no_answer(void **state)
 {
     struct rig rig = running((struct fx_object){.version = "10"});
 
     (void)state;
-    for (unsigned i = 0; i <= NOTES_KEPT; i++) {
-        say_number(&rig, i);
-        created(rig.fx);
-        fx_tick(rig.fx, 1);
+    say(&rig, true, "Reason", "message");
+    for (unsigned i = 1; i <= 12; i++) {
+        struct fx_request *post = open_post(rig.fx);
+
+        assert_non_null(post);
+        fx_result(rig.fx, post, i % 2 ? KUBE_LOST : KUBE_NOT_SENT, 0, "", -1);
+        fx_tick(rig.fx, 10000);
     }
-    assert_int_equal(posts(rig.fx), NOTES_KEPT + 1);
-    say_number(&rig, NOTES_KEPT);
-    say_number(&rig, 1);
-    assert_int_equal(posts(rig.fx), NOTES_KEPT + 1);
-    say_number(&rig, 0);
-    assert_int_equal(posts(rig.fx), NOTES_KEPT + 2);
+    assert_null(open_post(rig.fx));
+    assert_int_equal(rig.fx->core->notes.failed, 1);
+    fx_done(rig.fx, THE_WORKER, rig.job, JOB_DONE, 0);
+    assert_null(rig.fx->core->jobs);
     fx_free(rig.fx);
 }
 
@@ -321,8 +381,10 @@ int main(void)
         cmocka_unit_test(test_before_the_job_is_sent),
         cmocka_unit_test(test_K_60_repetition),
         cmocka_unit_test(test_same_words_about_another_object),
-        cmocka_unit_test(test_K_60_at_most_eight_under_way),
-        cmocka_unit_test(test_more_than_are_kept),
+        cmocka_unit_test(test_K_60_a_forgotten_event_is_made_anew),
+        cmocka_unit_test(test_K_60_similar_ones_are_combined),
+        cmocka_unit_test(test_K_60_an_object_has_an_allowance),
+        cmocka_unit_test(test_K_60_no_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,59 +1,9 @@
 /* tests/unit/test_watcher_reflector.c -- list and watch as a contract (kubernetes 15 to 24, 27 to 29):
  * versions, pages, 410 in each form, what a list lacks, the waits. */
-#include "tests/unit/test_watcher_fixture.h"
-
-#define EXPIRED                                                                                              \
-    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","                     \
-    "\"message\":\"too old resource version: 700 (790)\",\"reason\":\"Expired\",\"code\":410}"
-#define GONE_OLD "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Gone\",\"code\":410}"
-#define TOO_LARGE                                                                                            \
-    "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"Timeout: Too large resource version: 9, "     \
-    "current: 5\",\"reason\":\"Timeout\",\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\","  \
-    "\"message\":\"Too large resource version\"}],\"retryAfterSeconds\":1},\"code\":504}"
-#define BUSY "{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"TooManyRequests\",\"code\":429}"
-
-static struct fx *listed(const char *version)
-{
-    struct fx *fx = fx_new(false, "");
-
-    fx_go(fx);
-    fx_answer_list(fx, version, "", 0, NULL);
-    assert_non_null(strstr(fx->watch, "watch=true"));
-    return fx;
-}
-
-static void bookmark(struct fx *fx, const char *version)
-{
-    char *event = x_asprintf("{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"Infrastructure\",\"metadata\":{"
-                             "\"resourceVersion\":\"%s\",\"creationTimestamp\":null}}}",
-                             version);
-
-    watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
-    free(event);
-}
-
-static void error_event(struct fx *fx, const char *status)
-{
-    char *event = x_asprintf("{\"type\":\"ERROR\",\"object\":%s}", status);
-
-    watcher_core_event(fx->core, STREAM_OBJECTS, event, strlen(event), fx->now);
-    free(event);
-}
-
-/* Lets the wait pass; returns how long it was. */
-static int64_t pass_wait(struct fx *fx)
-{
-    int64_t wait = watcher_core_next_ms(fx->core) - fx->now.boot_ms;
-
-    assert_true(wait > 0);
-    fx_tick(fx, wait - 1);
-    assert_null(fx_asked(fx, "GET", "?limit"));
-    fx_tick(fx, 1);
-    return wait;
-}
+#include "tests/unit/test_watcher_reflector.h"
 
 /* 15, 29 */
-static void test_K_15_the_watch_starts_at_the_lists_version(void **state)
+static void test_K_15_K_29_the_watch_starts_at_the_lists_version(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object o = {.version = "999"};
@@ -62,7 +12,7 @@ static void test_K_15_the_watch_starts_at_the_lists_version(void **state)
     assert_null(fx_asked(fx, "GET", ""));
     fx_go(fx);
     assert_string_equal(fx->requests[0].path,
-                        "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=100");
+                        "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=500");
     assert_false(watcher_core_synced(fx->core));
     fx_answer_list(fx, "812", "", 1, &o);
     assert_true(watcher_core_synced(fx->core));
@@ -85,7 +35,7 @@ static void test_K_16_pages(void **state)
     assert_false(watcher_core_synced(fx->core));
     struct fx_request *page = fx_asked(fx, "GET", "continue=");
     assert_non_null(page);
-    assert_string_equal(strchr(page->path, '?'), "?limit=100&continue=tok%2Fen%2B1%3D");
+    assert_string_equal(strchr(page->path, '?'), "?limit=500&continue=tok%2Fen%2B1%3D");
     fx_answer_list(fx, "107", "next", 0, NULL); /* empty, and not the last */
     fx_answer_list(fx, "108", "", 1, &b);
     assert_non_null(strstr(fx->watch, "&resourceVersion=100&"));
@@ -102,7 +52,7 @@ static void test_K_16_an_expired_token_starts_the_list_anew(void **state)
     fx_go(fx);
     fx_answer_list(fx, "100", "t", 1, &a);
     fx_answer(fx, "GET", "continue=t", 410, EXPIRED);
-    struct fx_request *again = fx_asked(fx, "GET", "infrastructures?limit=100");
+    struct fx_request *again = fx_asked(fx, "GET", "infrastructures?limit=500");
     assert_non_null(again);
     assert_null(strstr(again->path, "continue"));
     assert_null(strstr(again->path, "resourceVersion"));
@@ -239,7 +189,7 @@ static void test_K_22_K_28_a_relist_finds_deletions_and_new_uids(void **state)
     fx_free(fx);
 }
 
-static void test_a_list_that_breaks_off_deletes_nothing(void **state)
+static void test_K_22_a_list_that_breaks_off_deletes_nothing(void **state)
 {
     struct fx *fx = fx_new(false, "");
     struct fx_object o[2] = {{.name = "a"}, {.name = "b"}};
@@ -352,7 +302,7 @@ static void test_an_event_that_is_none_ends_the_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_K_15_the_watch_starts_at_the_lists_version),
+        cmocka_unit_test(test_K_15_K_29_the_watch_starts_at_the_lists_version),
         cmocka_unit_test(test_K_16_pages),
         cmocka_unit_test(test_K_16_an_expired_token_starts_the_list_anew),
         cmocka_unit_test(test_K_18_K_19_410_relists_at_the_last_version),
@@ -361,7 +311,7 @@ int main(void)
         cmocka_unit_test(test_K_23_a_stream_that_outlives_its_time_is_ended),
         cmocka_unit_test(test_K_21_bookmarks_only_move_the_version),
         cmocka_unit_test(test_K_22_K_28_a_relist_finds_deletions_and_new_uids),
-        cmocka_unit_test(test_a_list_that_breaks_off_deletes_nothing),
+        cmocka_unit_test(test_K_22_a_list_that_breaks_off_deletes_nothing),
         cmocka_unit_test(test_K_24_backoff_of_a_dead_server),
         cmocka_unit_test(test_401_403_404_on_a_list_are_waited_out),
         cmocka_unit_test(test_K_27_odd_lists),

@@ -12,8 +12,9 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "watcher/core/watch_stream.h"
 #include "watcher/headers.h"
-#include "watcher/watch_stream.h"
+#include "watcher/yaml.h"
 
 static const char stream_text[] =
     " \r\n{\"type\":\"ADDED\",\"object\":{\"a\":\"}{\\\"\\\\\"}}\n{\"type\":\n\"BOOKMARK\",\"object\":{}}"
@@ -62,6 +63,59 @@ static void test_K_17_every_two_borders(void **state)
         }
 }
 
+/* ---- a recorded stream ----
+ * What kube-apiserver 1.34 sent for GET .../infrastructures?watch=true&sendInitialEvents=true
+ * &resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true while the program dealt with a new
+ * object: its lines are its events. */
+#define RECORDED "tests/unit/recorded/watch-stream.json"
+
+struct cuts {
+    size_t ends[8]; /* of each event, from the begin of the stream */
+    unsigned n;
+};
+
+static void cut_on(struct watch_stream *stream, const char *text, size_t from, size_t len, struct cuts *cuts)
+{
+    const char *json;
+    size_t n;
+
+    watch_stream_feed(stream, text + from, len);
+    while (watch_stream_next(stream, &json, &n)) {
+        size_t end = cuts->n ? cuts->ends[cuts->n - 1] + 1 + n : n; /* after the newline before it */
+
+        assert_in_range(cuts->n, 0, 7);
+        assert_memory_equal(json, text + end - n, n);
+        cuts->ends[cuts->n++] = end;
+    }
+}
+
+static void test_K_17_a_recorded_stream_cut_everywhere(void **state)
+{
+    struct watch_stream bytes = {0};
+    struct cuts whole = {.n = 0};
+    size_t len;
+    char *text = file_read(RECORDED, 1u << 20, &len);
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < len; i++)
+        cut_on(&bytes, text, i, 1, &whole);
+    assert_int_equal(whole.n, 8);
+    assert_int_equal(whole.ends[7], len - 1);
+    watch_stream_clear(&bytes);
+    for (size_t at = 1; at < len; at++) {
+        struct watch_stream stream = {0};
+        struct cuts cuts = {.n = 0};
+
+        cut_on(&stream, text, 0, at, &cuts);
+        cut_on(&stream, text, at, len - at, &cuts);
+        assert_int_equal(cuts.n, whole.n);
+        assert_memory_equal(cuts.ends, whole.ends, whole.n * sizeof whole.ends[0]);
+        watch_stream_clear(&stream);
+    }
+    free(text);
+}
+
 static void test_K_17_byte_by_byte_without_reading_between(void **state)
 {
     struct watch_stream stream = {0};
@@ -73,6 +127,29 @@ static void test_K_17_byte_by_byte_without_reading_between(void **state)
     take_all(&stream, &n);
     assert_int_equal(n, 4);
     watch_stream_clear(&stream);
+}
+
+/* What a list of many made large is small again for the watch. */
+static void test_K_68_a_large_buffer_is_given_back(void **state)
+{
+    struct watch_stream stream = {0};
+    char *many = x_malloc(2u << 20);
+    const char *json;
+    size_t len, n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 2u << 20; i += 2)
+        memcpy(many + i, "{}", 2);
+    watch_stream_feed(&stream, many, 2u << 20);
+    assert_true(stream.room >= 2u << 20);
+    while (watch_stream_next(&stream, &json, &len))
+        n++;
+    assert_int_equal(n, 1u << 20);
+    assert_int_equal(stream.room, 0);
+    watch_stream_feed(&stream, "{}", 2);
+    assert_true(watch_stream_next(&stream, &json, &len));
+    watch_stream_clear(&stream);
+    free(many);
 }
 
 static void test_what_is_no_object(void **state)
@@ -212,7 +289,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_K_17_every_two_borders),
+        cmocka_unit_test(test_K_17_a_recorded_stream_cut_everywhere),
         cmocka_unit_test(test_K_17_byte_by_byte_without_reading_between),
+        cmocka_unit_test(test_K_68_a_large_buffer_is_given_back),
         cmocka_unit_test(test_what_is_no_object),
         cmocka_unit_test(test_K_17_the_limit),
         cmocka_unit_test(test_memory_stays_small),

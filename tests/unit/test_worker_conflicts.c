@@ -77,7 +77,7 @@ static void finalizers_that_came_meanwhile_are_kept(void **state)
     driver_close(&d);
 }
 
-static void K_43_K_52_each_answer_to_a_patch_ends_the_run_as_it_should(void **state)
+static void K_43_K_52_gardener_45_each_answer_to_a_patch_ends_the_run_as_it_should(void **state)
 {
     static const struct {
         unsigned patch, fetch;
@@ -241,7 +241,7 @@ int main(void)
         cmocka_unit_test(a_harmless_change_is_passed_over),
         cmocka_unit_test(gardener_79_anything_that_matters_starts_the_run_anew),
         cmocka_unit_test(finalizers_that_came_meanwhile_are_kept),
-        cmocka_unit_test(K_43_K_52_each_answer_to_a_patch_ends_the_run_as_it_should),
+        cmocka_unit_test(K_43_K_52_gardener_45_each_answer_to_a_patch_ends_the_run_as_it_should),
         cmocka_unit_test(K_66_defaults_and_pruning_in_an_answer_change_nothing),
         cmocka_unit_test(conflicts_without_end_start_the_run_anew),
         cmocka_unit_test(a_repeated_intent_has_the_new_time),

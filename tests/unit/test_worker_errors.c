@@ -226,6 +226,35 @@ static void a_bad_key_is_a_configuration_problem_and_is_not_sent(void **state)
     driver_close(&d);
 }
 
+/* What is wrong in the object itself is as wrong the next time; a Secret changes without an event. */
+static void K_35_only_what_is_wrong_in_the_object_waits_for_its_next_event(void **state)
+{
+    static const struct {
+        const char *key, *config, *words;
+    } cases[] = {{KEY_BASE64, "[]", HELD_WORDS},
+                 {NULL, CONFIG(",'sshPublicKey':7"), HELD_WORDS},
+                 {"bm8ga2V5", NULL, HELD_WORDS},
+                 {"***", NULL, HELD_WORDS}};
+    struct driver d;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        driver_open_object(&d, META_FINALIZED, cases[i].key, cases[i].config, "");
+        driver_job(&d);
+        expect_patch(&d, PATCH_STATUS, NULL);
+        expect_error(&d, "Create", cases[i].config ? CONFIG_PHRASE : PHRASE, CONFIGURATION, cases[i].words);
+        driver_close(&d);
+    }
+    driver_open_object(&d, META_FINALIZED, KEY_BASE64, NULL, "");
+    d.job.secret = SECRET_EMPTY;
+    d.job.handle = 0;
+    d.job.project = (struct span){0};
+    driver_job(&d);
+    expect_status(&d, PROCESSING("Create"));
+    expect_error(&d, "Create", PHRASE, CONFIGURATION, "It is tried again by itself");
+    driver_close(&d);
+}
+
 static void a_state_that_is_garbage_stops_before_any_call(void **state)
 {
     struct driver d;
@@ -252,6 +281,7 @@ int main(void)
         cmocka_unit_test(gardener_77_key_in_the_config_is_used_when_the_spec_has_none),
         cmocka_unit_test(restore_checks_the_config_with_its_own_phrase),
         cmocka_unit_test(a_bad_key_is_a_configuration_problem_and_is_not_sent),
+        cmocka_unit_test(K_35_only_what_is_wrong_in_the_object_waits_for_its_next_event),
         cmocka_unit_test(a_state_that_is_garbage_stops_before_any_call),
     };
 

@@ -80,6 +80,7 @@ static void run(struct model *m)
         driver_advance(d, (int64_t)d->done.after_ms);
     d->now.boot_ms += 50;
     d->now.wall_ms += 50;
+    d->now.steady_ms += 50;
     arrive_late(m);
 }
 

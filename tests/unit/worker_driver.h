@@ -3,6 +3,7 @@
  * server would do it. Every message passes through the real codec in both directions, so one that breaks a
  * limit fails the test. Text in single quotes is read as JSON. For tests/unit/test_worker_*.c only. */
 #ifndef TESTS_UNIT_WORKER_DRIVER_H
+#define HELD_WORDS "It is tried again when the Infrastructure changes."
 #define TESTS_UNIT_WORKER_DRIVER_H
 
 #include <stdio.h>
@@ -107,7 +108,7 @@ static inline void driver_open(struct driver *d, const char *object)
 
     memset(d, 0, sizeof *d);
     d->core = worker_core_new(&ops, 7);
-    d->now = (struct instant){.boot_ms = 1000000, .wall_ms = STARTED_MS};
+    d->now = (struct instant){.boot_ms = 1000000, .wall_ms = STARTED_MS, .steady_ms = STARTED_MS};
     d->object = object != NULL ? json_of(object) : NULL;
     d->version = 1;
     d->job = (struct msg_job){.job = 5,
@@ -178,6 +179,7 @@ static inline void driver_advance(struct driver *d, int64_t ms)
 {
     d->now.boot_ms += ms;
     d->now.wall_ms += ms;
+    d->now.steady_ms += ms;
     if (worker_core_next_ms(d->core) <= d->now.boot_ms)
         worker_core_tick(d->core, d->now);
 }
@@ -303,7 +305,7 @@ static inline void expect_error(struct driver *d, const char *type, const char *
         assert_int_equal(json_array_size(codes), 1);
     if (code[0] != '\0')
         assert_string_equal(json_string_value(json_array_get(codes, 0)), code);
-    expect_done(d, JOB_RETRY);
+    expect_done(d, strstr(text, HELD_WORDS) ? JOB_HELD : JOB_RETRY);
 }
 
 /* ---- the gateway's part */

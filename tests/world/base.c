@@ -93,8 +93,17 @@ void heap_free(struct heap *heap)
     free(heap->items);
 }
 
+struct instant world_clock(const struct world *world)
+{
+    return (struct instant){.boot_ms = world->now.boot_ms,
+                            .wall_ms = world->now.wall_ms + world->skew_ms,
+                            .steady_ms = world->now.wall_ms + world->started_skew_ms};
+}
+
 void world_trace(struct world *world, const char *format, ...)
 {
+    if (!world->tracing)
+        return;
     char *line = world->trace[world->trace_next++ % WORLD_TRACE];
     int at = snprintf(line, sizeof world->trace[0], "%10.3f ", (double)world->now.boot_ms / 1000.0);
     va_list args;
@@ -104,6 +113,14 @@ void world_trace(struct world *world, const char *format, ...)
     va_end(args);
     if (world->verbose)
         printf("%s\n", line);
+}
+
+void world_print_trace(const struct world *world)
+{
+    unsigned lines = world->trace_next < WORLD_TRACE ? world->trace_next : WORLD_TRACE;
+
+    for (unsigned i = world->trace_next - lines; i < world->trace_next; i++)
+        printf("%s\n", world->trace[i % WORLD_TRACE]);
 }
 
 void world_violation(struct world *world, const char *format, ...)

@@ -1,11 +1,13 @@
 /* tests/world/kube.c -- the link to the Kubernetes API server: a request runs 0, 1 or 2 times, at once or
- * long after its sender died; answers get lost; the watch lags and breaks. Decides only what the network
- * does. Called by pod.c and users.c. */
+ * long after its sender died; answers get lost; Decides only what the network
+ * does. The streams are in kube_watch.c. Called by pod.c and users.c. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/world/coverage.h"
 #include "tests/world/world.h"
+#include "watcher/core/watch_stream.h"
 #include "watcher/core/watcher.h"
 
 #define LATE_MS       120000 /* a dead sender's request may still run this much later (design 10) */
@@ -20,6 +22,13 @@ enum link_fate {
     LINK_500,
     LINK_429
 };
+
+static const enum world_fault met[] = {[LINK_NOT_SENT] = FAULT_KUBE_NOT_SENT,
+                                       [LINK_LOST_REQUEST] = FAULT_KUBE_LOST_REQUEST,
+                                       [LINK_LOST_ANSWER] = FAULT_KUBE_LOST_ANSWER,
+                                       [LINK_TWICE] = FAULT_KUBE_TWICE,
+                                       [LINK_500] = FAULT_KUBE_500,
+                                       [LINK_429] = FAULT_KUBE_429};
 
 static const char crd[] = "{\"apiVersion\":\"apiextensions.k8s.io/"
                           "v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":\"%s.%s\"},"
@@ -84,15 +93,29 @@ int kube_admin(struct world *world, const char *method, const char *path, const 
 
     execute(world, method, path, body ? type : "", body, body ? strlen(body) : 0, &answer);
     int status = answer.status;
+    script_request(world, method, path, body, status);
     world_trace(world, "user: %s %s -> %d", method, path, status);
     sim_answer_clear(&answer);
     return status;
 }
 
-/* ---- requests of the watcher
- * ------------------------------------------------------------------------------------------- */
+/* ---- requests of the watcher ---- */
+/* A list's items come one by one, also of one that is lost on the way. Returns what is left of it. */
+static struct watch_stream pass_items(struct world *world, struct proc *proc, const struct event *event)
+{
+    struct watch_stream stream = {.list = true};
+    const char *item;
+    size_t len;
+
+    watch_stream_feed(&stream, event->data, event->len);
+    while (watch_stream_next(&stream, &item, &len))
+        watcher_core_item(proc->core, event->a, item, len, world_clock(world));
+    return stream;
+}
+
 static bool arrive_answer(struct world *world, struct event *event)
 {
+    struct watch_stream stream = {0};
     struct proc *proc = proc_at(world, WATCHER, 0);
 
     switch (proc_due(world, proc, event->life, event)) {
@@ -112,12 +135,19 @@ static bool arrive_answer(struct world *world, struct event *event)
     world_trace(world, "kube -> watcher#%lu: %s %d", proc->incarnation,
                 result.fate == KUBE_ANSWERED ? "answer" : "no answer", result.status);
     world->steps++;
-    watcher_core_result(proc->core, &result, world->now);
+    sieve_boundary(world);
+    if (event->d && result.body_len) {
+        stream = pass_items(world, proc, event);
+        result.body = result.fate == KUBE_ANSWERED && stream.rest ? stream.rest : "";
+        result.body_len = strlen(result.body);
+    }
+    watcher_core_result(proc->core, &result, world_clock(world));
+    watch_stream_clear(&stream);
     return false;
 }
 
-static void tell(struct world *world, uint64_t life, uint64_t id, enum watcher_fate fate, int status,
-                 char *body, size_t len, int64_t delay)
+static struct event *tell(struct world *world, uint64_t life, uint64_t id, enum watcher_fate fate, int status,
+                          char *body, size_t len, int64_t delay)
 {
     struct event *event = event_post(world, delay, arrive_answer);
 
@@ -127,6 +157,7 @@ static void tell(struct world *world, uint64_t life, uint64_t id, enum watcher_f
     event->c = (uint64_t)status;
     event->data = body;
     event->len = len;
+    return event;
 }
 
 static const char *content_type_of(const char *method)
@@ -150,16 +181,22 @@ static bool arrive_request(struct world *world, struct event *event)
     }
     if (sscanf(event->text, "%7s %375s", method, target) != 2)
         return false;
+    if (orphan)
+        cover(world, FAULT_KUBE_LATE);
     execute(world, method, target, event->len ? content_type_of(method) : "", event->data, event->len,
             &answer);
+    sieve_boundary(world);
     world_trace(world, "kube runs %s %s -> %d%s", method, target, answer.status,
                 orphan ? " (its sender is dead)" : "");
     int64_t back = 1 + (int64_t)rng_below(&world->rng, 4);
-    if (event->b == LINK_LOST_ANSWER)
-        tell(world, event->life, event->a, KUBE_LOST, 0, NULL, 0, SHORT_TIME_MS);
-    else if (event->b != LINK_TWICE || !event->c)
-        tell(world, event->life, event->a, KUBE_ANSWERED, answer.status,
-             answer.body ? x_strndup(answer.body, answer.body_len) : NULL, answer.body_len, back);
+    bool lost = event->b == LINK_LOST_ANSWER, items = strstr(target, "?limit=") && answer.status == 200;
+    size_t len = !answer.body || (lost && !items) ? 0
+                 : lost                           ? (size_t)rng_below(&world->rng, answer.body_len)
+                                                  : answer.body_len;
+    if (lost || event->b != LINK_TWICE || !event->c)
+        tell(world, event->life, event->a, lost ? KUBE_LOST : KUBE_ANSWERED, lost ? 0 : answer.status,
+             len ? x_strndup(answer.body, len) : NULL, len, lost ? SHORT_TIME_MS : back)
+            ->d = items;
     sim_answer_clear(&answer);
     if (event->b == LINK_TWICE && !event->c) {
         event->c = 1; /* the second run, which nobody waits for */
@@ -210,6 +247,8 @@ static bool begin(struct world *world, struct event *event)
         return false;
     }
     enum link_fate fate = draw_fate(world, event->d & 2);
+    if (fate != LINK_OK)
+        cover_call(world, met[fate]);
     if (fate == LINK_NOT_SENT || fate == LINK_LOST_REQUEST) {
         tell(world, life, id, fate == LINK_NOT_SENT ? KUBE_NOT_SENT : KUBE_LOST, 0, NULL, 0, SHORT_TIME_MS);
         return false;
@@ -248,131 +287,4 @@ void kube_request(struct world *world, struct proc *watcher, const struct watche
         event->len = strlen(request->body);
     }
     leases_connect(world, event);
-}
-
-/* ---- the watch
- * ---------------------------------------------------------------------------------------------------------------
- */
-static void watch_end(struct world *world, struct proc *proc, unsigned stream, int status, const char *body,
-                      size_t len)
-{
-    kube_watch_stop(world, proc, stream);
-    world_trace(world, "watch %u of watcher#%lu ends: %d", stream, proc->incarnation, status);
-    watcher_core_watch_ended(proc->core, stream, status, body, len, -1, world->now);
-}
-
-static bool open_now(struct world *world, struct event *event)
-{
-    struct proc *proc = proc_at(world, WATCHER, 0);
-    struct sim_answer answer;
-
-    switch (proc_due(world, proc, event->life, event)) {
-    case DUE_NEVER: return false;
-    case DUE_LATER: return true;
-    case DUE_NOW: break;
-    }
-    if (event->a != proc->watch_id[event->b])
-        return false;
-    if (world->now.boot_ms < world->kube_gone_until) {
-        event_again(world, event, world->kube_gone_until - world->now.boot_ms);
-        return true;
-    }
-    if (!world->quiet && rng_chance(&world->rng, world->plan.kube_fault)) {
-        watch_end(world, proc, (unsigned)event->b, 0, "", 0);
-        return false;
-    }
-    char *query = strchr(event->text, '?');
-    *query = '\0';
-    struct sim_request request = {.method = "GET",
-                                  .path = event->text,
-                                  .query = query + 1,
-                                  .token = "",
-                                  .content_type = "",
-                                  .accept = "application/json",
-                                  .user_agent = "world",
-                                  .body = ""};
-    memset(&answer, 0, sizeof answer);
-    struct kube_watch *opened = kube_sim_watch(world->kube, &request, world->now.wall_ms, &answer);
-    proc->watch[event->b] = opened;
-    if (!opened)
-        watch_end(world, proc, (unsigned)event->b, answer.status, answer.body ? answer.body : "",
-                  answer.body_len);
-    else
-        kube_pump_soon(world);
-    sim_answer_clear(&answer);
-    return false;
-}
-
-void kube_watch_open(struct world *world, struct proc *watcher, unsigned stream, const char *path)
-{
-    kube_watch_stop(world, watcher, stream);
-    struct event *event = event_post(world, 2, open_now);
-    event->life = watcher->life;
-    event->a = watcher->watch_id[stream];
-    event->b = stream;
-    snprintf(event->text, sizeof event->text, "%s", path);
-}
-
-void kube_watch_stop(struct world *world, struct proc *watcher, unsigned stream)
-{
-    watcher->watch_id[stream]++;
-    if (watcher->watch[stream])
-        kube_watch_close(watcher->watch[stream], world->now.wall_ms);
-    watcher->watch[stream] = NULL;
-}
-
-static void pump_one(struct world *world, struct proc *proc, unsigned stream)
-{
-    const char *line;
-    size_t len;
-
-    while (proc->alive && proc->watch[stream] && (line = kube_watch_next(proc->watch[stream], &len))) {
-        char *copy = x_strndup(line, len); /* the core may cause writes, which move the line */
-        world->steps++;
-        watcher_core_event(proc->core, stream, copy, len, world->now);
-        free(copy);
-    }
-    struct kube_watch *watch = proc->watch[stream];
-    if (watch && kube_watch_ended(watch, world->now.wall_ms))
-        watch_end(world, proc, stream, 0, "", 0);
-    else if (watch && (line = kube_watch_bookmark(watch, &len)) && rng_chance(&world->rng, 50)) {
-        char *copy = x_strndup(line, len);
-        watcher_core_event(proc->core, stream, copy, len, world->now);
-        free(copy);
-    }
-}
-
-static bool pump(struct world *world, struct event *event)
-{
-    struct proc *proc = proc_at(world, WATCHER, 0);
-    int64_t until =
-        proc->stopped_until > world->kube_gone_until ? proc->stopped_until : world->kube_gone_until;
-
-    if (!proc->alive)
-        return false;
-    if (until > world->now.boot_ms) {
-        event_again(world, event, until - world->now.boot_ms);
-        return true;
-    }
-    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
-        pump_one(world, proc, stream);
-    return false;
-}
-
-void kube_pump_soon(struct world *world)
-{
-    int64_t lag = 1 + (int64_t)rng_below(&world->rng, 5);
-
-    if (!world->quiet && rng_chance(&world->rng, world->plan.slow_frame))
-        lag = (int64_t)rng_below(&world->rng, 4000);
-    event_post(world, lag, pump);
-}
-
-void kube_watch_break(struct world *world)
-{
-    struct proc *proc = proc_at(world, WATCHER, 0);
-
-    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
-        if (proc->alive && proc->watch[stream] && proc->stopped_until <= world->now.boot_ms)
-            watch_end(world, proc, stream, 0, "", 0);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/world/coverage.h"
 #include "tests/world/world.h"
 #include "watcher/core/watcher.h"
 
@@ -86,6 +87,7 @@ void leases_settle(struct world *world)
 
     if (!proc->alive || !proc->ready || !watcher_core_lost(proc->core))
         return;
+    cover(world, FAULT_LEASE_LOST);
     world_trace(world, "watcher#%lu ends: it lost the Lease", proc->incarnation);
     world->losses++;
     proc_end(world, proc, EXIT_LEASE_LOST << 8);
@@ -128,9 +130,7 @@ void leases_config(const struct world *world, struct watcher_config *config)
     config->heartbeat_ms = BEAT_MS;
 }
 
-/* ---- the other pod
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the other pod ---- */
 static void rival_writes(struct world *world, const char *holder)
 {
     char now[CLOCK_TEXT_MAX], *body;
@@ -176,13 +176,13 @@ static bool rival(struct world *world, struct event *event)
     return true;
 }
 
-/* ---- what makes it lose
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- what makes it lose ---- */
 static bool outage(struct world *world, struct event *event)
 {
     if (world->quiet)
         return false;
     world->kube_gone_until = world->now.boot_ms + 2000 + (int64_t)rng_below(&world->rng, 10000);
+    cover(world, FAULT_KUBE_GONE);
     world_trace(world, "the API server answers nobody until %.3f", (double)world->kube_gone_until / 1000.0);
     event_again(world, event,
                 world->kube_gone_until - world->now.boot_ms +
@@ -195,6 +195,7 @@ static bool freeze(struct world *world, struct event *event)
 {
     if (world->quiet)
         return false;
+    cover(world, FAULT_FREEZE);
     int64_t until = world->now.boot_ms + 3000 + (int64_t)rng_below(&world->rng, 12000);
     if (until > world->frozen_until)
         world->frozen_until = until + (int64_t)rng_below(&world->rng, 50);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/world/coverage.h"
 #include "tests/world/pod.h"
 #include "tests/world/world.h"
 
@@ -73,6 +74,7 @@ static bool deliver(struct world *world, struct event *event)
     }
     if (proc && (message.envelope.to != proc->incarnation ||
                  (event->a != SUPERVISOR && !proc_peer(proc, event->b)))) {
+        cover(world, FAULT_FRAME_STALE);
         world->stale_frames++;
         return false;
     }
@@ -81,6 +83,12 @@ static bool deliver(struct world *world, struct event *event)
     else
         pod_deliver_supervisor(world, (unsigned)event->a, event->b, &message);
     return false;
+}
+
+static int64_t slow_frame(struct world *world)
+{
+    cover(world, FAULT_FRAME_SLOW);
+    return (int64_t)rng_below(&world->rng, 1500);
 }
 
 void net_send(struct world *world, unsigned from_role, uint64_t from_slot, uint64_t from_incarnation,
@@ -101,7 +109,7 @@ void net_send(struct world *world, unsigned from_role, uint64_t from_slot, uint6
     }
     int64_t delay = (int64_t)rng_below(&world->rng, 2);
     if (!world->quiet && rng_chance(&world->rng, world->plan.slow_frame))
-        delay = (int64_t)rng_below(&world->rng, 1500);
+        delay = slow_frame(world);
     int64_t *free_at =
         &world->link_free_at[link_end(world, from_role, from_slot)][link_end(world, to_role, to_slot)];
     if (*free_at > world->now.boot_ms + delay)

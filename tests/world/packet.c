@@ -6,10 +6,12 @@
 
 #include "base/alloc.h"
 #include "packet-gateway/core/gateway.h"
+#include "tests/world/coverage.h"
 #include "tests/world/world.h"
 
 #define LATE_MS         120000
 #define STRAY_COUNTS_MS 5000 /* the bucket is full again after a second, and an answer tells of it */
+#define REFUSED_ONCE_MS 30000
 #define OUT_FROM_MS     1000
 #define SLOW_MS         15000 /* of an answer; a call may take twice as long */
 
@@ -28,12 +30,26 @@ enum packet_link {
     LINK_SLOW /* done, the answer comes much later */
 };
 
+static const enum world_fault met[] = {[LINK_NOT_SENT] = FAULT_PACKET_NOT_SENT,
+                                       [LINK_LOST_REQUEST] = FAULT_PACKET_LOST_REQUEST,
+                                       [LINK_LOST_ANSWER] = FAULT_PACKET_LOST_ANSWER,
+                                       [LINK_TWICE] = FAULT_PACKET_TWICE,
+                                       [LINK_404_AFTER] = FAULT_PACKET_404_AFTER,
+                                       [LINK_500_BEFORE] = FAULT_PACKET_500_BEFORE,
+                                       [LINK_500_AFTER] = FAULT_PACKET_500_AFTER,
+                                       [LINK_TRUNCATED] = FAULT_PACKET_TRUNCATED,
+                                       [LINK_HTML] = FAULT_PACKET_HTML,
+                                       [LINK_429] = FAULT_PACKET_429,
+                                       [LINK_SLOW] = FAULT_PACKET_SLOW};
+
 /* Watches what reaches the service: design 12 rule by rule, where the ledger can show it. */
 static void on_event(void *ctx, const struct packet_sim_event *event)
 {
     struct world *world = ctx;
     char ns[64], name[64];
 
+    if (strcmp(event->method, "DELETE") == 0 && event->committed)
+        check_removed(world, event->key_id);
     if (strcmp(event->method, "POST") != 0)
         return;
     world->posts++;
@@ -47,14 +63,11 @@ static void on_event(void *ctx, const struct packet_sim_event *event)
         object_name(i, name, sizeof name);
         if (strncmp(key.label, ns, strlen(ns)) != 0)
             continue;
+        struct made *made = &world->made[world->n_made++ % WORLD_MADE];
+        made->object = i;
+        snprintf(made->id, sizeof made->id, "%s", key.id);
         const json_t *object = object_stored(world, i);
-        const json_t *finalizers =
-            object ? json_object_get(json_object_get(object, "metadata"), "finalizers") : NULL;
-        bool has = false;
-        for (size_t f = 0; f < json_array_size(finalizers); f++)
-            has |= strcmp(json_string_value(json_array_get(finalizers, f)),
-                          "extensions.gardener.cloud/infrastructure") == 0;
-        if (!has)
+        if (!object_has_finalizer(object))
             world_violation(world, "a key for %s/%s was created while the object %s", ns, name,
                             object ? "has no finalizer" : "does not exist");
     }
@@ -73,7 +86,8 @@ void packet_start(struct world *world)
     config.switches.rate_headers = world->plan.packet_tells;
     world->packet = packet_sim_new(&config);
     packet_sim_add_project(world->packet, WORLD_PROJECT, "world", "main", world->now.wall_ms);
-    packet_sim_add_token(world->packet, WORLD_TOKEN, PACKET_SIM_TOKEN_USER, WORLD_PROJECT, "main");
+    packet_sim_add_project(world->packet, WORLD_OTHER, "other", "main", world->now.wall_ms);
+    packet_sim_add_token(world->packet, WORLD_TOKEN, PACKET_SIM_TOKEN_USER, NULL, "main");
 }
 
 static bool arrive_answer(struct world *world, struct event *event)
@@ -107,7 +121,8 @@ static bool arrive_answer(struct world *world, struct event *event)
     world_trace(world, "packet -> gateway#%lu: %s %d", proc->incarnation,
                 result.fate == FATE_ANSWERED ? "answer" : "no answer", result.status);
     world->steps++;
-    gateway_core_result(proc->core, &result, world->now);
+    sieve_boundary(world);
+    gateway_core_result(proc->core, &result, world_clock(world));
     return false;
 }
 
@@ -127,15 +142,20 @@ static struct event *tell(struct world *world, uint64_t life, uint64_t id, enum 
 }
 
 /* A gateway that has heard of the limit keeps it, as long as it knows of all that runs (packet C-34). Not
- * where calls get lost before the API counts them: what it measures then comes out too high. */
+ * where calls get lost before the API counts them: what it measures then comes out too high. The server tells
+ * whole calls only, so that one may go half a call too early while it measures what comes back; not two. */
 static void check_rate(struct world *world, const struct event *event, const struct sim_answer *answer)
 {
     bool lossy = world->plan.packet_fault || world->plan.packet_out_ms;
 
-    if (answer->status == 429 && world->plan.packet_tells && !lossy && world->told_life == event->life &&
-        (!world->stray_ms || world->now.boot_ms - world->stray_ms > STRAY_COUNTS_MS))
+    if (answer->status != 429 || !world->plan.packet_tells || lossy || world->told_life != event->life ||
+        (world->stray_ms && world->now.boot_ms - world->stray_ms <= STRAY_COUNTS_MS))
+        return;
+    if (world->refused_life == event->life && world->now.boot_ms - world->refused_ms < REFUSED_ONCE_MS)
         world_violation(world, "the announced limit of %u calls a second is exceeded",
                         world->plan.packet_rate);
+    world->refused_life = event->life;
+    world->refused_ms = world->now.boot_ms;
 }
 
 static const char *header(const struct sim_answer *answer, const char *name)
@@ -203,10 +223,17 @@ static bool arrive_request(struct world *world, struct event *event)
                                   .body_len = event->len};
     memset(&answer, 0, sizeof answer);
     packet_sim_handle(world->packet, &request, world->now.wall_ms, &answer);
-    world_trace(world, "packet runs %s %s %.*s -> %d%s", method, target,
+    sieve_boundary(world);
+    world_trace(world, "packet runs %s %s %.*s -> %d%s%s%s", method, target,
                 (int)(event->len > 260 ? 260 : event->len), event->data ? event->data : "", answer.status,
-                orphan ? " (its sender is dead)" : "");
+                orphan ? " (its sender is dead)" : "",
+                *header(&answer, "X-RateLimit-Remaining") ? ", left: " : "",
+                header(&answer, "X-RateLimit-Remaining"));
+    if (strcmp(method, "PUT") == 0 && answer.status == 422)
+        check_refused(world, strrchr(target, '/') + 1);
     bool second = event->c != 0;
+    if (orphan)
+        cover(world, FAULT_PACKET_LATE);
     if (orphan || second)
         world->stray_ms = world->now.boot_ms;
     check_rate(world, event, &answer);
@@ -257,6 +284,8 @@ static bool begin(struct world *world, struct event *event)
     if (strncmp(event->text, "GET", 3) != 0)
         leases_check_write(world, event->text);
     enum packet_link fate = draw_fate(world, event->c);
+    if (fate != LINK_OK)
+        cover_call(world, met[fate]);
     switch (fate) {
     case LINK_NOT_SENT: tell(world, life, id, FATE_NOT_SENT, 0, NULL, 0, false, 5); return false;
     case LINK_LOST_REQUEST: tell(world, life, id, FATE_LOST, 0, NULL, 0, false, 50); return false;

@@ -12,6 +12,7 @@
 #include "watcher/core/watcher.h"
 #include "worker/core/worker.h"
 
+#define START_SKEW_MS 1000
 #define BEAT_WORLD_MS (2 * BEAT_EVERY_MS) /* seldom, for speed, and often enough for the watchdog */
 
 struct proc *proc_at(struct world *world, unsigned role, uint64_t slot)
@@ -29,99 +30,15 @@ enum due proc_due(struct world *world, const struct proc *proc, uint64_t life, s
     return DUE_LATER;
 }
 
-/* ---- what the cores say
- * ------------------------------------------------------------------------------------------------ */
-static void send_from(struct proc *proc, unsigned role, uint64_t to, enum msg_id id, const void *body,
-                      const struct envelope *envelope)
+/* ---- birth ---- */
+static void proc_event(struct world *world, const struct proc *proc, int64_t delay_ms,
+                       bool (*run)(struct world *, struct event *))
 {
-    static const struct peer supervisor = {.role = SUPERVISOR};
-    const struct peer *peer = role == SUPERVISOR ? &supervisor : proc_peer(proc, to);
+    struct event *event = event_post(world, delay_ms, run);
 
-    if (peer) /* else EHOSTUNREACH */
-        net_send(proc->world, proc->role, proc->slot, proc->incarnation, peer->role, peer->slot, to, id, body,
-                 envelope);
-}
-
-static void worker_send(void *ctx, unsigned to, enum msg_id id, const void *body,
-                        const struct envelope *envelope)
-{
-    struct proc *proc = ctx;
-
-    for (unsigned i = 0; i < proc->n_peers; i++)
-        if (proc->peers[i].role == to)
-            send_from(proc, to, proc->peers[i].incarnation, id, body, envelope);
-}
-
-static void gateway_send(void *ctx, uint64_t to, enum msg_id id, const void *body,
-                         const struct envelope *envelope)
-{
-    struct proc *proc = ctx;
-
-    reads_told(proc->world, to, id, body, envelope);
-    send_from(proc, to == SUPERVISOR_INCARNATION ? SUPERVISOR : WATCHER, to, id, body, envelope);
-}
-
-static void gateway_request(void *ctx, const struct gateway_request *request)
-{
-    struct proc *proc = ctx;
-
-    packet_request(proc->world, proc, request);
-}
-
-static void watcher_send(void *ctx, unsigned role, uint64_t to, enum msg_id id, const void *body,
-                         const struct envelope *envelope)
-{
-    send_from(ctx, role, to, id, body, envelope);
-}
-
-static void watcher_request(void *ctx, const struct watcher_request *request)
-{
-    struct proc *proc = ctx;
-
-    kube_request(proc->world, proc, request);
-}
-
-static void watcher_watch(void *ctx, enum watcher_stream stream, const char *path)
-{
-    struct proc *proc = ctx;
-
-    kube_watch_open(proc->world, proc, stream, path);
-}
-
-static void watcher_unwatch(void *ctx, enum watcher_stream stream)
-{
-    struct proc *proc = ctx;
-
-    kube_watch_stop(proc->world, proc, stream);
-}
-
-/* ---- birth
- * ----------------------------------------------------------------------------------------------------------------
- */
-static void *core_new(struct world *world, struct proc *proc)
-{
-    uint64_t seed = rng_next(&world->rng);
-
-    if (proc->role == WORKER)
-        return worker_core_new(&(struct worker_ops){proc, worker_send}, proc->incarnation);
-    if (proc->role == GATEWAY) {
-        struct gateway_config config = {.seed = seed,
-                                        .incarnation = proc->incarnation,
-                                        .base_path = "/metal/v1",
-                                        .rate = 200,
-                                        .burst = 40,
-                                        .parallel = 32};
-        return gateway_core_new(&config, &(struct gateway_ops){proc, gateway_send, gateway_request},
-                                world->now);
-    }
-    struct watcher_config config = {.seed = seed,
-                                    .incarnation = proc->incarnation,
-                                    .classes = "",
-                                    .ignore_operation = world->plan.ignore_operation,
-                                    .field_manager = "provider-packet"};
-    leases_config(world, &config);
-    struct watcher_ops ops = {proc, watcher_send, watcher_request, watcher_watch, watcher_unwatch};
-    return watcher_core_new(&config, &ops, world->now);
+    event->a = proc->role;
+    event->b = proc->slot;
+    event->life = proc->life;
 }
 
 static bool proc_beat(struct world *world, struct event *event)
@@ -148,14 +65,15 @@ static bool proc_born(struct world *world, struct event *event)
     case DUE_LATER: return true;
     case DUE_NOW: break;
     }
+    if (proc->role != WORKER && world->plan.crash_loop && !world->quiet && rng_chance(&world->rng, 650)) {
+        proc_kill(world, proc);
+        return false;
+    }
     proc->core = core_new(world, proc);
     proc->ready = true;
     net_send(world, proc->role, proc->slot, proc->incarnation, SUPERVISOR, 0, SUPERVISOR_INCARNATION,
              MSG_READY, &(struct msg_ready){.version = SPAN("world")}, NULL);
-    struct event *beat = event_post(world, BEAT_WORLD_MS, proc_beat);
-    beat->a = proc->role;
-    beat->b = proc->slot;
-    beat->life = proc->life;
+    proc_event(world, proc, BEAT_WORLD_MS, proc_beat);
     return false;
 }
 
@@ -177,30 +95,14 @@ static int64_t tree_spawn(void *ctx, unsigned role, uint64_t slot, uint64_t inca
                           .alive = true,
                           .incarnation = incarnation,
                           .pid = ++world->next_pid};
-    struct event *birth = event_post(world, 2 + (int64_t)rng_below(&world->rng, 8), proc_born);
-    birth->a = role;
-    birth->b = slot;
-    birth->life = proc->life;
+    proc_event(world, proc, 2 + (int64_t)rng_below(&world->rng, 8), proc_born);
+    if (role == WATCHER)
+        world->deaths = 0;
     world_trace(world, "start %s#%lu", role_name(role), incarnation);
     return proc->pid;
 }
 
-/* ---- death
- * -----------------------------------------------------------------------------------------------------------------
- */
-static void core_free(struct proc *proc)
-{
-    for (unsigned stream = 0; stream < WORLD_STREAMS; stream++)
-        kube_watch_stop(proc->world, proc, stream);
-    if (proc->core && proc->role == WORKER)
-        worker_core_free(proc->core);
-    else if (proc->core && proc->role == GATEWAY)
-        gateway_core_free(proc->core);
-    else if (proc->core)
-        watcher_core_free(proc->core);
-    proc->core = NULL;
-}
-
+/* ---- death ---- */
 static bool proc_reap(struct world *world, struct event *event)
 {
     if (event->life == world->pod_life && world->frozen_until > world->now.boot_ms) {
@@ -208,7 +110,7 @@ static bool proc_reap(struct world *world, struct event *event)
         return true;
     }
     if (event->life == world->pod_life)
-        tree_reaped(world->tree, (int64_t)event->a, (int)event->b, world->now);
+        tree_reaped(world->tree, (int64_t)event->a, (int)event->b, world_clock(world));
     return false;
 }
 
@@ -216,6 +118,7 @@ void proc_end(struct world *world, struct proc *proc, int status)
 {
     if (!proc->alive)
         return;
+    world->deaths += proc->role == WORKER;
     core_free(proc);
     proc->alive = proc->ready = false;
     proc->life++;
@@ -237,6 +140,8 @@ void proc_kill(struct world *world, struct proc *proc)
 static void tree_kill(void *ctx, int64_t pid, int signo)
 {
     struct world *world = ctx;
+    bool alone = proc_at(world, WATCHER, 0)->alive && proc_at(world, GATEWAY, 0)->alive;
+    uint64_t deaths = world->deaths;
 
     for (unsigned i = 0; i < WORLD_PROCS; i++)
         if (world->procs[i].alive && world->procs[i].pid == pid) {
@@ -244,21 +149,29 @@ static void tree_kill(void *ctx, int64_t pid, int signo)
                         world->procs[i].incarnation, signo);
             proc_end(world, &world->procs[i], signo);
         }
+    if (!alone) /* it had to go with another */
+        world->deaths = deaths;
 }
 
-/* ---- messages that a shell handles beside its core
- * ----------------------------------------------------------------------- */
+/* ---- messages that a shell handles beside its core ---- */
 static void core_message(struct world *world, struct proc *proc, unsigned from_role, uint64_t from,
                          const struct message *m)
 {
     if (proc->role == GATEWAY)
         reads_asked(world, from, m);
+    if (m->spec->id == MSG_JOB) {
+        proc->job = m->body.job.job;
+        proc->handle = m->body.job.handle;
+        proc->epoch = m->envelope.epoch;
+        span_copy(m->body.job.ns, proc->ns, sizeof proc->ns);
+        rogue_job(world, proc);
+    }
     if (proc->role == WORKER)
-        worker_core_message(proc->core, from_role, m, world->now);
+        worker_core_message(proc->core, from_role, m, world_clock(world));
     else if (proc->role == GATEWAY)
-        gateway_core_message(proc->core, from_role, from, m, world->now);
+        gateway_core_message(proc->core, from_role, from, m, world_clock(world));
     else
-        watcher_core_message(proc->core, from_role, from, m, world->now);
+        watcher_core_message(proc->core, from_role, from, m, world_clock(world));
 }
 
 void pod_deliver(struct world *world, struct proc *proc, unsigned from_role, uint64_t from,
@@ -267,6 +180,7 @@ void pod_deliver(struct world *world, struct proc *proc, unsigned from_role, uin
     const union msg_body *body = &message->body;
 
     world->steps++;
+    sieve_boundary(world);
     if (message->spec->id == MSG_PEER) {
         proc_peer_add(proc, body->peer.incarnation, (unsigned)body->peer.role, body->peer.slot);
         core_message(world, proc, from_role, from, message);
@@ -287,7 +201,7 @@ void pod_deliver_supervisor(struct world *world, unsigned from_role, uint64_t fr
     world->steps++;
     for (unsigned i = 0; i < WORLD_PROCS; i++)
         if (world->procs[i].alive && world->procs[i].incarnation == from)
-            tree_message(world->tree, from_role, from, message, world->now);
+            tree_message(world->tree, from_role, from, message, world_clock(world));
 }
 
 static void tree_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
@@ -302,9 +216,7 @@ static void tree_send(void *ctx, uint64_t to, enum msg_id id, const void *body)
     }
 }
 
-/* ---- the pod
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- the pod ---- */
 void pod_start(struct world *world)
 {
     struct tree_config config = {.workers = WORLD_WORKERS, .seed = rng_next(&world->rng)};
@@ -312,9 +224,12 @@ void pod_start(struct world *world)
 
     world->pod_life++;
     world->frozen_until = 0;
+    if (world->plan.clock_step_every_ms && !world->quiet) /* nodes agree that well when pods start */
+        world->skew_ms = (int64_t)rng_below(&world->rng, 2 * START_SKEW_MS) - START_SKEW_MS;
+    world->started_skew_ms = world->skew_ms;
     leases_identity(world);
-    world->tree = tree_new(&config, &ops, world->now);
-    tree_start(world->tree, world->now);
+    world->tree = tree_new(&config, &ops, world_clock(world));
+    tree_start(world->tree, world_clock(world));
 }
 
 void pod_free(struct world *world)
@@ -377,16 +292,16 @@ void pod_tick(struct world *world)
 {
     if (world->tree && tree_next_ms(world->tree) <= world->now.boot_ms &&
         world->frozen_until <= world->now.boot_ms)
-        tree_tick(world->tree, world->now);
+        tree_tick(world->tree, world_clock(world));
     for (unsigned i = 0; i < WORLD_PROCS; i++) {
         struct proc *proc = &world->procs[i];
         if (proc_next_ms(proc) > world->now.boot_ms)
             continue;
         if (proc->role == WORKER)
-            worker_core_tick(proc->core, world->now);
+            worker_core_tick(proc->core, world_clock(world));
         else if (proc->role == GATEWAY)
-            gateway_core_tick(proc->core, world->now);
+            gateway_core_tick(proc->core, world_clock(world));
         else
-            watcher_core_tick(proc->core, world->now);
+            watcher_core_tick(proc->core, world_clock(world));
     }
 }

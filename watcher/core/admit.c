@@ -57,6 +57,16 @@ static bool asked_later(const struct object *object)
     return asked / 1000 > answered / 1000;
 }
 
+bool admit_check(const struct object *object)
+{
+    int64_t observed = -1;
+
+    value_int(value_get(object->status, "observedGeneration"), &observed);
+    return span_is(object->op_state, "Succeeded") && !span_is(object->op_type, "Migrate") &&
+           !span_is(object->op_type, "Delete") && observed == object->generation && !object->deletion.len &&
+           !object->operation.len;
+}
+
 bool admit_new(const struct admit_rules *rules, const struct object *object)
 {
     if (admit_nothing(object))

@@ -17,6 +17,8 @@ bool admit_ours(const struct admit_rules *rules, const struct object *object);
 /* Nothing is ever to be done for it as it stands: wait-for-state (gardener 15), or on its way out and without
  * our finalizer (gardener 41). */
 bool admit_nothing(const struct object *object);
+/* May the object be checked for drift, as nobody wants anything else of it (design 12.12)? */
+bool admit_check(const struct object *object);
 /* Is an object seen for the first time work (gardener 3.3 Create event, 13)? */
 bool admit_new(const struct admit_rules *rules, const struct object *object);
 /* Is this version of an object work, given what is known of the one before (gardener 3.3 Update event, design

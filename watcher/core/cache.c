@@ -118,6 +118,14 @@ void cache_remove(struct cache *cache, struct known *known)
         resize(cache, cache->n_slots / 2);
 }
 
+struct known *cache_next(const struct cache *cache, size_t *at)
+{
+    while (*at < cache->n_slots)
+        if (cache->slots[(*at)++])
+            return cache->slots[*at - 1];
+    return NULL;
+}
+
 void cache_round_begin(struct cache *cache)
 {
     if (++cache->round)

@@ -40,6 +40,10 @@ void cache_remove(struct cache *cache, struct known *known);
 struct span known_ns(const struct known *known);
 struct span known_name(const struct known *known);
 
+/* The entries one after the other: *at is 0 before the first, NULL comes after the last. Nothing may be put
+ * or removed meanwhile. */
+struct known *cache_next(const struct cache *cache, size_t *at);
+
 /* A list begins: entries are marked as they are seen again. */
 void cache_round_begin(struct cache *cache);
 void cache_round_saw(struct cache *cache, struct known *known);

@@ -2,14 +2,18 @@
  * core/.
  *
  *   watcher.c    what comes in: messages, results, events, time     -> all below
- *   reflector.c  list and watch, versions, backoff                  -> events.c, requests.c
+ *   reflector.c  list and watch, versions, backoff                  -> stream.c, events.c, requests.c
+ *   stream.c     the watch, and a list that comes as one            -> events.c, reflector.c
  *   events.c     one object as list or watch showed it              -> cache, admit, ahead, queue, jobs.c
+ *   drift.c      when an object is looked at that nobody asked about -> queue
  *   jobs.c       who works on what                                  -> prepare.c, grants.c, job_end.c, queue
  *   job_end.c    what the end of a job means for queue and numbers  -> queue
- *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c
+ *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c,
+ *                                                                      quarantine.c
+ *   quarantine.c objects at which workers die                       -> requests.c, notes.c, jobs.c, queue
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
- *   notes.c      NOTE of workers, which becomes an Event            -> requests.c
+ *   notes.c      NOTE of workers, which becomes an Event            -> correlate.c, requests.c
  *   election.c   leads or stands by, until when writes may start    -> lease.c, reflector.c, heartbeat.c
  *   lease.c      the elector: a value of its own                    -> lease_ask.c, lease_record.c
  *   heartbeat.c  the heartbeat Lease, while all parts answer        -> requests.c
@@ -23,6 +27,8 @@
 #include "watcher/core/admit.h"
 #include "watcher/core/cache.h"
 #include "watcher/core/cluster.h"
+#include "watcher/core/correlate.h"
+#include "watcher/core/job.h"
 #include "watcher/core/lease.h"
 #include "watcher/core/object.h"
 #include "watcher/core/queue.h"
@@ -32,11 +38,9 @@
 #include "watcher/core/watcher.h"
 
 #define WORKERS_MAX 64u
-#define KEY_MAX     (2 * LIMIT_NAME + 2) /* "namespace/name" and its NUL */
 #define API_GROUP   "/apis/extensions.gardener.cloud/v1alpha1"
 
-/* ---- calls ----------------------------------------------------------------------------------------------
- */
+/* ---- calls ---- */
 enum call_kind {
     CALL_LIST,
     CALL_SECRET,
@@ -44,7 +48,9 @@ enum call_kind {
     CALL_OBJECT,
     CALL_PATCH,
     CALL_FETCH,
+    CALL_QUARANTINE,
     CALL_NOTE,
+    CALL_NOTE_AGAIN,
     CALL_LEASE_READ,
     CALL_LEASE_CREATE,
     CALL_LEASE_UPDATE,
@@ -68,23 +74,36 @@ struct call {
     uint64_t list;             /* the reflector's list it belongs to */
 };
 
-/* ---- list and watch ---------------------------------------------------------------------------------------
- */
-enum reflector_state { REFLECTOR_OFF, REFLECTOR_LISTING, REFLECTOR_WATCHING, REFLECTOR_WAITING };
+/* ---- list and watch ---- */
+enum reflector_state {
+    REFLECTOR_OFF,
+    REFLECTOR_STREAMING, /* a list that comes as a stream, which then is the watch */
+    REFLECTOR_LISTING,   /* one by pages */
+    REFLECTOR_WATCHING,
+    REFLECTOR_WAITING
+};
 
 struct reflector {
     enum reflector_state state;
-    bool then_watch;                /* after waiting: watch from `version` again instead of listing */
-    bool synced;                    /* a list has been complete (kubernetes 29) */
-    bool from_empty;                /* the next list is to ask for no version (kubernetes 2.7) */
-    bool asked_version;             /* the list under way began with a version */
-    bool restarted;                 /* it has already begun anew because its continue token expired */
-    char version[VERSION_MAX];      /* last seen; "" before the first list */
-    char list_version[VERSION_MAX]; /* of the list under way, from its first page */
-    uint64_t list;                  /* counts lists; answers of an abandoned one are dropped */
-    unsigned listed;                /* objects of ours seen by it */
-    int64_t wake_ms;                /* end of the wait, or the stream's latest end (kubernetes 2.8) */
-    int64_t watch_began_ms, heard_ms;
+    bool then_watch;     /* after waiting: watch from `version` again instead of listing */
+    bool synced;         /* a list has been complete (kubernetes 29) */
+    int64_t began_ms;    /* since then it is tried */
+    bool from_empty;     /* the next list is to ask for no version (kubernetes 2.7) */
+    bool asked_version;  /* the list under way began with a version */
+    bool restarted;      /* it has already begun anew because its continue token expired */
+    bool by_pages;       /* a streaming list failed: by pages until one is complete */
+    bool never_streamed; /* the server does not know streaming lists and does not say so */
+    bool told_pages;
+    unsigned streams_lost;                  /* streaming lists in a row that broke off */
+    char version[VERSION_MAX];              /* last seen; "" before the first list */
+    char list_version[VERSION_MAX];         /* of the list under way, from its first page */
+    uint64_t complete;                      /* lists that ended */
+    uint64_t list;                          /* counts lists; answers of an abandoned one are dropped */
+    unsigned listed;                        /* objects of ours seen by it */
+    int64_t wake_ms;                        /* end of the wait, or when a silent stream is looked at */
+    int64_t watch_began_ms, watch_until_ms; /* and its latest end (kubernetes 2.8) */
+    int64_t heard_ms;                       /* its last event */
+    bool silent;                            /* that was long ago, which has been told */
     uint64_t watch_events;
     unsigned backoff_step;
     int64_t backoff_reset_ms;
@@ -92,8 +111,7 @@ struct reflector {
     uint64_t lists, watches, events, unreadable;
 };
 
-/* ---- versions known before the watch shows them
- * ------------------------------------------------------------ */
+/* ---- versions known before the watch shows them ---- */
 struct ahead_entry {
     char *key;
     char version[VERSION_MAX];
@@ -104,61 +122,14 @@ struct ahead {
     size_t count, room;
 };
 
-/* ---- workers and jobs
- * --------------------------------------------------------------------------------------- */
-struct worker_slot {
-    uint64_t incarnation; /* 0: free */
-    bool idle;            /* has given credit for one job */
-    struct job *job;
-};
-
-enum job_phase {
-    PHASE_PREPARING, /* Secret, Cluster and perhaps the object are being read; the worker knows nothing yet */
-    PHASE_GRANTING,  /* GRANT is with the gateway */
-    PHASE_SENT,      /* JOB is with the worker, STARTED is awaited */
-    PHASE_RUNNING,
-    PHASE_ENDING,  /* DONE came, a write of it is still open */
-    PHASE_ORPHANED /* its worker is dead: waits for its own requests and for REVOKED */
-};
-
-struct job {
-    struct job *next;
-    uint64_t id, handle; /* handle 0: no grant was asked for */
-    enum job_phase phase;
-    struct work *work; /* handed out by the queue until the job is freed */
-    struct worker_slot *worker;
-    struct pack object; /* the newest version that this job has seen; empty before it was read */
-    struct pack fresh;  /* where an answer is converted to before it becomes `object` */
-    bool have_cluster, have_secret;
-    bool stale; /* an event came after `object`: read again before it is sent */
-    bool revoked, gateway_died, end_asked, done;
-    struct cluster cluster;
-    int secret; /* enum secret_state */
-    char secret_name[KEY_MAX];
-    struct credentials credentials; /* until GRANT */
-    char project[LIMIT_UUID + 1], terraform[LIMIT_UUID + 1];
-    unsigned open;          /* PATCHes under way */
-    uint64_t expected_rule; /* rule hash after the PATCH under way, 0 when it does not change it */
-    int64_t deadline_ms;    /* of the phase, INT64_MAX without */
-    int64_t began_ms;
-    struct msg_done result; /* after DONE; its texts are not kept */
-};
-
-/* ---- Events
- * --------------------------------------------------------------------------------------------------- */
-#define NOTES_KEPT 64u
-
+/* ---- Events ---- */
 struct notes {
-    struct {
-        uint64_t hash; /* of uid, reason, message */
-        int64_t until_ms;
-    } recent[NOTES_KEPT];                       /* until_ms 0: free */
-    uint64_t last_number;                       /* in an Event's name; grows */
-    uint64_t posted, failed, repeated, dropped; /* since the start */
+    struct correlator correlator;
+    uint64_t last_number;                                /* in an Event's name; grows */
+    uint64_t posted, failed, repeated, dropped, limited; /* since the start */
 };
 
-/* ---- heartbeat
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- heartbeat ---- */
 enum beat_state { BEAT_OFF, BEAT_WAITING, BEAT_ASKED, BEAT_SENT };
 
 struct heartbeat {
@@ -168,6 +139,12 @@ struct heartbeat {
     char version[VERSION_MAX]; /* of the Lease as last seen, "" before */
     bool sick;                 /* told once */
     uint64_t beats;            /* since the start */
+};
+
+/* ---- drift ---- */
+struct drift {
+    int64_t wake_ms;      /* INT64_MAX: it is switched off, or nothing was listed yet */
+    unsigned part, parts; /* of all objects, and which comes next */
 };
 
 struct watcher_core {
@@ -185,7 +162,9 @@ struct watcher_core {
     struct notes notes;
     struct lease lease; /* ROLE_OFF for ever without an election */
     struct heartbeat heartbeat;
+    struct drift drift;
     bool leading, lost;
+    int64_t farewell_until_ms; /* so long the release waits for open Events; 0: it is not leaving */
     int64_t told_until; /* the end of the leadership that the gateway and the supervisor have heard of */
     char told_holder[LIMIT_HOLDER + 1];
     struct pack scratch; /* the object of the event under way */
@@ -195,6 +174,9 @@ struct watcher_core {
     uint64_t gateway; /* incarnation, 0 while there is none */
     uint64_t epoch;   /* 0 before GO */
     bool draining;
+    bool held;                /* by an operator: no job is begun */
+    struct suspect *suspects; /* SUSPECTS_MAX, or NULL while there was none */
+    uint64_t quarantines;
     uint64_t next_id; /* of calls */
     uint64_t next_job, next_handle, next_correlation;
     uint64_t jobs_started, jobs_failed, strikes, refused;
@@ -209,6 +191,7 @@ struct call *requests_start(struct watcher_core *core, enum call_kind kind, stru
 void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
                              int64_t end_before, bool fresh);
 void requests_result(struct watcher_core *core, const struct watcher_result *result);
+void requests_item(struct watcher_core *core, uint64_t id, struct text item);
 /* The job's worker is gone, or has never been needed: answers to its reads are dropped, repetitions not sent.
  */
 void requests_detach(struct watcher_core *core, struct job *job);
@@ -218,11 +201,29 @@ void requests_close(struct watcher_core *core);
 
 /* reflector.c */
 void reflector_start(struct watcher_core *core);
+void reflector_item(struct watcher_core *core, const struct call *call, struct text item);
 void reflector_listed(struct watcher_core *core, const struct call *call,
                       const struct watcher_result *result);
-void reflector_event(struct watcher_core *core, struct text event);
-void reflector_watch_ended(struct watcher_core *core, int status, struct text body, int64_t retry_after_ms);
 void reflector_tick(struct watcher_core *core);
+/* A list by pages begins. */
+void reflector_pages(struct watcher_core *core);
+/* The list has shown everything: what it has not shown is gone. */
+void reflector_complete(struct watcher_core *core);
+/* One step of backoff, at least at_least_ms; then a watch from the last version, or a list. */
+void reflector_wait(struct watcher_core *core, bool then_watch, int64_t at_least_ms);
+/* Each change of what is wrong is told once (the brief of an outage, not its length). */
+void reflector_trouble(struct watcher_core *core, const char *doing, const char *reason, const char *message);
+void reflector_trouble_over(struct watcher_core *core);
+
+/* stream.c */
+#define COLLECTION API_GROUP "/infrastructures"
+bool stream_is_open(const struct reflector *r);
+/* As a list, and as a watch from the last version. */
+void stream_list(struct watcher_core *core);
+void stream_watch(struct watcher_core *core);
+void stream_event(struct watcher_core *core, struct text event);
+void stream_ended(struct watcher_core *core, int status, struct text body, int64_t retry_after_ms);
+void stream_tick(struct watcher_core *core);
 /* backoff.c: the next wait in ms (kubernetes 24). */
 int64_t reflector_backoff(struct watcher_core *core);
 
@@ -243,6 +244,11 @@ void ahead_reached(struct watcher_core *core, struct span version);
 void ahead_forget(struct watcher_core *core, struct span ns, struct span name);
 void ahead_close(struct watcher_core *core);
 
+/* drift.c */
+void drift_start(struct watcher_core *core);
+void drift_tick(struct watcher_core *core);
+int64_t drift_next_ms(const struct watcher_core *core);
+
 /* job_end.c */
 void jobs_free(struct watcher_core *core, struct job *job);
 
@@ -255,7 +261,7 @@ bool jobs_news(struct watcher_core *core, struct span ns, struct span name);
 /* Is this rule hash what a PATCH under way will bring about? */
 bool jobs_expect(struct watcher_core *core, struct span ns, struct span name, uint64_t rule);
 void jobs_worker_up(struct watcher_core *core, uint64_t incarnation);
-void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation);
+void jobs_worker_gone(struct watcher_core *core, const struct msg_peer_gone *gone);
 void jobs_idle(struct watcher_core *core, uint64_t worker);
 void jobs_started(struct watcher_core *core, uint64_t worker, uint64_t id);
 void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done *done);
@@ -283,6 +289,19 @@ void prepare_read(struct watcher_core *core, const struct call *call, const stru
 /* ns and name have passed object_name_ok(). Caller frees. */
 char *prepare_object_path(const struct job *job, const char *suffix);
 
+/* quarantine.c */
+/* The job's worker died at it. cause: a phrase that follows "because". */
+void quarantine_strike(struct watcher_core *core, const struct job *job, const char *cause);
+/* A run of it has come to its end: nothing is held against it any more. */
+void quarantine_passed(struct watcher_core *core, const struct work *work);
+/* Is the object in quarantine as it is now? Then the job is over, or writes that into the status first. */
+bool quarantine_holds(struct watcher_core *core, struct job *job, const struct object *object);
+void quarantine_answer(struct watcher_core *core, const struct call *call,
+                       const struct watcher_result *result);
+void quarantine_known(struct watcher_core *core, const struct msg_suspected *said);
+void quarantine_release(struct watcher_core *core, struct span key);
+unsigned quarantine_count(const struct watcher_core *core);
+
 /* grants.c */
 void grants_ask(struct watcher_core *core, struct job *job);
 void grants_answer(struct watcher_core *core, const struct msg_granted *granted);
@@ -299,13 +318,24 @@ void grants_extend(struct watcher_core *core);
 /* writes.c */
 void writes_patch(struct watcher_core *core, uint64_t worker, const struct message *message);
 void writes_fetch(struct watcher_core *core, uint64_t worker, const struct message *message);
+/* The answer of a write that no worker asked for: its event will be an echo. */
+void writes_own(struct watcher_core *core, struct job *job, struct text body);
 void writes_answer(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
 /* Is it of another epoch, or past its deadline (design 12.15)? */
 bool writes_fenced(const struct watcher_core *core, const struct message *message);
 
 /* notes.c */
 void notes_take(struct watcher_core *core, uint64_t worker, const struct message *message);
-void notes_answer(struct watcher_core *core, const struct watcher_result *result);
+void notes_answer(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
+/* After how long it is sent again, or -1: when there was no answer, a few times. */
+int64_t notes_again_in(struct watcher_core *core, const struct call *call,
+                       const struct watcher_result *result);
+unsigned notes_under_way(const struct watcher_core *core);
+/* An Event about the leader Lease: the identity, and what it did. */
+/* What the watcher itself has to tell of an object. */
+void notes_object(struct watcher_core *core, const struct object *object, bool warning, const char *reason,
+                  const char *message);
+void notes_election(struct watcher_core *core, const char *did);
 
 /* election.c */
 void election_open(struct watcher_core *core);

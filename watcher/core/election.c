@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "watcher/core/core.h"
 
-#define RELEASE_MS (STOP_REST_MS / 2) /* the Lease runs out by itself when nobody can be told */
+#define RELEASE_MS  (STOP_REST_MS / 2) /* the Lease runs out by itself when nobody can be told */
+#define FAREWELL_MS 1000               /* for the Events that are still on their way */
 
 static bool has_election(const struct watcher_core *core)
 {
@@ -62,6 +63,8 @@ void election_open(struct watcher_core *core)
 static void lead(struct watcher_core *core)
 {
     core->leading = true;
+    if (has_election(core))
+        notes_election(core, "became leader");
     reflector_start(core);
     heartbeat_start(core);
 }
@@ -141,7 +144,11 @@ void election_tick(struct watcher_core *core)
 
 int64_t election_next_ms(const struct watcher_core *core)
 {
-    return lease_next_ms(&core->lease);
+    int64_t next = lease_next_ms(&core->lease);
+
+    return core->leading && core->farewell_until_ms && core->farewell_until_ms < next
+               ? core->farewell_until_ms
+               : next;
 }
 
 bool election_stands(struct watcher_core *core)
@@ -151,9 +158,21 @@ bool election_stands(struct watcher_core *core)
     return !core->lost;
 }
 
+/* Released last (kubernetes 56): an Event sent after that would be another's write. */
+static bool said_farewell(struct watcher_core *core)
+{
+    if (!core->farewell_until_ms) {
+        notes_election(core, "stopped leading");
+        core->farewell_until_ms = core->now.boot_ms + FAREWELL_MS;
+    }
+    return !notes_under_way(core) || core->now.boot_ms >= core->farewell_until_ms;
+}
+
 void election_leave(struct watcher_core *core)
 {
     heartbeat_stop(core);
+    if (core->leading && has_election(core) && !said_farewell(core))
+        return;
     if (core->lease.role == ROLE_LEADER || core->lease.role == ROLE_CANDIDATE) {
         lease_release(&core->lease, RELEASE_MS, core->now);
         settle(core);

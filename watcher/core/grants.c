@@ -45,7 +45,7 @@ void grants_ask(struct watcher_core *core, struct job *job)
     body.label = span_of(label);
     pack_open(&ids);
     if (!object_read(pack_result(&job->object), &object)) {
-        struct demand demand = demand_of(&object, &job->cluster, job->work->priority == PRIORITY_PERIODIC);
+        struct demand demand = demand_of(&object, &job->cluster, job->check);
 
         recorded_ids(object.status, job->terraform, &ids);
         body.lane = demand.lane;

@@ -70,6 +70,9 @@ static void job_queue(struct watcher_core *core, struct job *job)
     struct work *work = job->work;
     int64_t now = core->now.boot_ms;
 
+    core->measures.checks[job->result.check % CHECKS] += job->result.check < CHECKS;
+    if (job->result.check == CHECK_FOUND)
+        queue_raise(work, PRIORITY_LIVE); /* if it comes back, it is a repair that waits */
     work->absent_since = job->result.absent_since;
     work->agains = job->result.result == JOB_AGAIN ? work->agains + 1 : 0;
     switch (job->result.result) {
@@ -77,6 +80,12 @@ static void job_queue(struct watcher_core *core, struct job *job)
         core->jobs_failed++;
         job_measure(core, job, RESULT_ERROR);
         queue_add_limited(&core->queue, work, now);
+        break;
+    case JOB_HELD: /* its failures stay counted; the next event runs it */
+        core->jobs_failed++;
+        core->measures.held++;
+        quarantine_passed(core, work);
+        job_measure(core, job, RESULT_ERROR);
         break;
     case JOB_LATER:
         job_measure(core, job, RESULT_REQUEUE_AFTER);
@@ -94,15 +103,16 @@ static void job_queue(struct watcher_core *core, struct job *job)
         job_measure(core, job, RESULT_SUCCESS);
         work->absent_since = 0;
         queue_forget(work);
+        quarantine_passed(core, work);
         break;
     }
 }
 
-/* A worker that died at it counts like a failure (kubernetes 34), unless the gateway died and took it along.
- */
+/* A worker that died at it counts like a failure (kubernetes 34), unless the gateway died and took it along,
+ * or it was told to go. */
 static void job_strike(struct watcher_core *core, struct job *job)
 {
-    if (!core->gateway || job->gateway_died) {
+    if (!core->gateway || job->gateway_died || job->blameless) {
         queue_add_after(&core->queue, job->work, 0, core->now.boot_ms);
         return;
     }
@@ -110,7 +120,8 @@ static void job_strike(struct watcher_core *core, struct job *job)
     core->strikes++;
     job_measure(core, job, RESULT_ERROR);
     queue_add_limited(&core->queue, job->work, core->now.boot_ms);
-    jobs_log(LEVEL_WARN, job, "the worker died at this object; it is run again", "");
+    jobs_log(LEVEL_WARN, job, "the worker died at this object; it is run again", job->cause);
+    quarantine_strike(core, job, job->cause[0] ? job->cause : "it died");
 }
 
 void jobs_settle(struct watcher_core *core, struct job *job)

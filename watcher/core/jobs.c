@@ -50,6 +50,7 @@ static void job_begin(struct watcher_core *core, struct work *work, struct worke
                         .work = work,
                         .worker = worker,
                         .began_ms = core->now.boot_ms,
+                        .check = work->priority == PRIORITY_PERIODIC,
                         .secret = -1};
     pack_open(&job->object);
     pack_open(&job->fresh);
@@ -68,7 +69,7 @@ void jobs_pump(struct watcher_core *core)
     struct worker_slot *worker;
     struct work *work;
 
-    if (!core->leading || !core->gateway || core->draining)
+    if (!core->leading || !core->gateway || core->draining || core->held)
         return;
     while ((worker = idle_worker(core)) && (work = queue_take(&core->queue, core->now.boot_ms)))
         job_begin(core, work, worker);
@@ -92,6 +93,7 @@ void jobs_send(struct watcher_core *core, struct job *job)
         .force_delete = job->cluster.force_delete,
         .absent_since = job->work->absent_since,
         .terraform_key = span_of(job->terraform),
+        .check = job->check,
     };
     struct object object;
 
@@ -157,9 +159,9 @@ void jobs_worker_up(struct watcher_core *core, uint64_t incarnation)
         *slot = (struct worker_slot){.incarnation = incarnation};
 }
 
-void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation)
+void jobs_worker_gone(struct watcher_core *core, const struct msg_peer_gone *gone)
 {
-    struct worker_slot *slot = incarnation ? slot_of(core, incarnation) : NULL;
+    struct worker_slot *slot = gone->incarnation ? slot_of(core, gone->incarnation) : NULL;
     struct job *job = slot ? slot->job : NULL;
 
     if (!slot)
@@ -173,6 +175,8 @@ void jobs_worker_gone(struct watcher_core *core, uint64_t incarnation)
         jobs_give_back(core, job, 0);
         return;
     }
+    job->blameless = gone->blameless != 0;
+    span_copy(gone->cause, job->cause, sizeof job->cause);
     /* In GRANTING the worker had not seen the job: not the object's fault. */
     if (job->phase == PHASE_GRANTING) {
         job->done = true;
@@ -208,9 +212,10 @@ void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done
         return;
     job->result = *done;
     job->done = true;
-    if (done->result != JOB_RETRY || core_worth_a_line(job->work->failures + 1)) {
+    bool failed = done->result == JOB_RETRY || done->result == JOB_HELD;
+    if (!failed || core_worth_a_line(job->work->failures + 1)) {
         span_copy(done->summary, summary, sizeof summary);
-        jobs_log(LEVEL_DEBUG, job, done->result == JOB_RETRY ? "job failed" : "job ended", summary);
+        jobs_log(LEVEL_DEBUG, job, failed ? "job failed" : "job ended", summary);
     }
     job->result.summary = (struct span){0};
     grants_revoke(core, job);
@@ -237,8 +242,8 @@ static void end_worker(struct watcher_core *core, struct job *job, struct span r
 static void job_late(struct watcher_core *core, struct job *job)
 {
     switch (job->phase) {
-    case PHASE_SENT: end_worker(core, job, SPAN("did not answer JOB in time")); break;
-    case PHASE_RUNNING: end_worker(core, job, SPAN("its job does not end")); break;
+    case PHASE_SENT: end_worker(core, job, SPAN("did not take its job in time")); break;
+    case PHASE_RUNNING: end_worker(core, job, SPAN("did not end its job")); break;
     case PHASE_GRANTING: /* the gateway does not answer: the worker is free for other keys meanwhile */
         grants_revoke(core, job);
         jobs_give_back(core, job, -1);
@@ -264,7 +269,7 @@ void jobs_tick(struct watcher_core *core)
 int64_t jobs_next_ms(const struct watcher_core *core)
 {
     int64_t next = INT64_MAX;
-    bool room = core->leading && core->gateway && !core->draining;
+    bool room = core->leading && core->gateway && !core->draining && !core->held;
 
     for (const struct job *job = core->jobs; job; job = job->next)
         if (job->deadline_ms < next)

@@ -27,7 +27,12 @@ static void failed(struct watcher_core *core, struct job *job, const char *what,
         log_warn("cannot prepare the job; it is tried again", F_STR("namespace", ns),
                  F_STR("name", work_name(job->work).p), F_STR("reading", what), F_STR("error", why),
                  F_INT("failures", job->work->failures + 1));
-    jobs_give_back(core, job, -1);
+    if (job->check && !job->stale) {
+        core->measures.checks[CHECK_FAILED]++;
+        jobs_give_up(core, job); /* the next check comes by itself */
+    } else {
+        jobs_give_back(core, job, -1);
+    }
 }
 
 static void read_object(struct watcher_core *core, struct job *job)
@@ -68,6 +73,15 @@ static bool object_there(struct watcher_core *core, struct job *job)
     if (!admit_ours(&core->rules, &object) || admit_nothing(&object)) {
         jobs_give_up(core, job);
         return false;
+    }
+    if (quarantine_holds(core, job, &object))
+        return false;
+    if (job->check && !admit_check(&object)) {
+        if (!admit_new(&core->rules, &object)) {
+            jobs_give_up(core, job);
+            return false;
+        }
+        job->check = false; /* work that its event has not brought yet, and now will not */
     }
     read_secret(core, job, &object);
     return true;

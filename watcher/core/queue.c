@@ -253,6 +253,12 @@ int64_t queue_add_limited(struct queue *queue, struct work *work, int64_t now_ms
     return wait;
 }
 
+void queue_raise(struct work *work, enum queue_priority priority)
+{
+    if (work->priority < priority)
+        work->priority = priority;
+}
+
 void queue_forget(struct work *work)
 {
     work->failures = work->agains = work->strikes = 0;
@@ -311,4 +317,11 @@ int64_t queue_next_ms(const struct queue *queue)
 size_t queue_depth(const struct queue *queue)
 {
     return queue->ready.count + queue->delayed.count;
+}
+
+void queue_ready(const struct queue *queue, uint64_t counts[PRIORITIES])
+{
+    memset(counts, 0, PRIORITIES * sizeof counts[0]);
+    for (size_t i = 0; i < queue->ready.count; i++)
+        counts[queue->ready.items[i]->priority]++;
 }

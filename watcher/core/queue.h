@@ -21,7 +21,7 @@
 /* A deletion that just came is prepared before all that is not one: it must reach its lane to overtake. */
 #define QUEUE_DELETE_EARLIER_MS (10 * 60 * 1000)
 
-enum queue_priority { PRIORITY_PERIODIC, PRIORITY_INITIAL, PRIORITY_LIVE, PRIORITY_DELETE };
+enum queue_priority { PRIORITY_PERIODIC, PRIORITY_INITIAL, PRIORITY_LIVE, PRIORITY_DELETE, PRIORITIES };
 enum work_place { WORK_NOWHERE, WORK_DELAYED, WORK_READY };
 
 /* One key that waits, runs, or has failures on its account. */
@@ -87,6 +87,8 @@ void queue_come_all(struct queue *queue, int64_t within_ms, int64_t now_ms);
 /* Counts a failure and waits 5 ms x 2^n, up to 1000 s, minus up to a tenth (kubernetes 32). Returns the wait.
  */
 int64_t queue_add_limited(struct queue *queue, struct work *work, int64_t now_ms);
+/* Of a key that is handed out: what its next turns count as. */
+void queue_raise(struct work *work, enum queue_priority priority);
 /* Resets the failures; does not take the key out (kubernetes 3.1). */
 void queue_forget(struct work *work);
 /* A later event of the key: a body kept with it is no longer the newest. */
@@ -103,5 +105,7 @@ void queue_done(struct queue *queue, struct work *work, int64_t now_ms);
 int64_t queue_next_ms(const struct queue *queue);
 /* Keys that wait or are ready. */
 size_t queue_depth(const struct queue *queue);
+/* How many are ready, by their priority. */
+void queue_ready(const struct queue *queue, uint64_t counts[PRIORITIES]);
 
 #endif

@@ -19,7 +19,8 @@ static const struct {
     [CALL_LIST] = {"GET", false, false},         [CALL_SECRET] = {"GET", false, false},
     [CALL_CLUSTER] = {"GET", false, false},      [CALL_OBJECT] = {"GET", false, false},
     [CALL_PATCH] = {"PATCH", true, false},       [CALL_FETCH] = {"GET", false, false},
-    [CALL_NOTE] = {"POST", true, false},         [CALL_LEASE_READ] = {"GET", false, true},
+    [CALL_QUARANTINE] = {"PATCH", true, false},  [CALL_NOTE] = {"POST", true, false},
+    [CALL_NOTE_AGAIN] = {"PATCH", true, false},  [CALL_LEASE_READ] = {"GET", false, true},
     [CALL_LEASE_CREATE] = {"POST", false, true}, [CALL_LEASE_UPDATE] = {"PUT", false, true},
     [CALL_BEAT_READ] = {"GET", false, false},    [CALL_BEAT_CREATE] = {"POST", true, false},
     [CALL_BEAT_PATCH] = {"PATCH", true, false},
@@ -45,6 +46,7 @@ static void send_call(struct watcher_core *core, struct call *call)
         .body = call->body,
         .once = kinds[call->kind].method[1] == 'O',
         .fresh = call->fresh,
+        .list = call->kind == CALL_LIST,
         .election = kinds[call->kind].election,
         .secret = call->kind == CALL_SECRET,
         .start_before = call->start_before < write_until ? call->start_before : write_until,
@@ -105,6 +107,9 @@ static int64_t again_in(struct watcher_core *core, const struct call *call,
 {
     bool busy = result->status == 429 || result->status >= 500;
 
+    if (call->kind == CALL_NOTE || call->kind == CALL_NOTE_AGAIN)
+        return notes_again_in(core, call, result);
+
     if ((call->kind != CALL_PATCH && call->kind != CALL_FETCH) || !call->job ||
         call->job->phase != PHASE_RUNNING)
         return -1;
@@ -132,7 +137,9 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
         break;
     case CALL_PATCH:
     case CALL_FETCH: writes_answer(core, call, result); break;
-    case CALL_NOTE: notes_answer(core, result); break;
+    case CALL_QUARANTINE: quarantine_answer(core, call, result); break;
+    case CALL_NOTE:
+    case CALL_NOTE_AGAIN: notes_answer(core, call, result); break;
     case CALL_LEASE_READ:
     case CALL_LEASE_CREATE:
     case CALL_LEASE_UPDATE: election_result(core, result); break;
@@ -140,6 +147,13 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
     case CALL_BEAT_CREATE:
     case CALL_BEAT_PATCH: heartbeat_answer(core, call, result); break;
     }
+}
+
+void requests_item(struct watcher_core *core, uint64_t id, struct text item)
+{
+    for (const struct call *call = core->requests; call; call = call->next)
+        if (call->id == id && call->kind == CALL_LIST)
+            reflector_item(core, call, item);
 }
 
 void requests_result(struct watcher_core *core, const struct watcher_result *result)

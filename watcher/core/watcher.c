@@ -2,6 +2,7 @@
  * gives work to whoever is idle. Owns struct watcher_core. Called by watcher/main.c and tests/world. */
 #include "watcher/core/watcher.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct watcher_core *watcher_core_new(const struct watcher_config *config, const
     core->hash.k1 = hash_random(&core->random);
     core->rules =
         (struct admit_rules){.ignore_operation = config->ignore_operation, .classes = core->classes};
-    core->reflector.wake_ms = INT64_MAX;
+    core->reflector.wake_ms = core->drift.wake_ms = INT64_MAX;
     cache_open(&core->cache, &core->hash);
     queue_open(&core->queue, &core->hash, &core->random);
     pack_open(&core->scratch);
@@ -44,6 +45,7 @@ void watcher_core_free(struct watcher_core *core)
     queue_close(&core->queue);
     cache_close(&core->cache);
     pack_close(&core->scratch);
+    free(core->suspects);
     free(core->classes);
     free(core->field_manager);
     free(core);
@@ -79,13 +81,13 @@ static void on_peer(struct watcher_core *core, const struct msg_peer *peer)
         core->gateway = peer->incarnation;
 }
 
-static void on_peer_gone(struct watcher_core *core, uint64_t incarnation)
+static void on_peer_gone(struct watcher_core *core, const struct msg_peer_gone *gone)
 {
-    if (incarnation && incarnation == core->gateway) {
+    if (gone->incarnation && gone->incarnation == core->gateway) {
         core->gateway = 0;
         grants_gateway_gone(core);
     } else {
-        jobs_worker_gone(core, incarnation);
+        jobs_worker_gone(core, gone);
     }
 }
 
@@ -111,11 +113,37 @@ static void on_drain(struct watcher_core *core)
     }
 }
 
+/* What the object waits for is waited for no longer. One that is settled is compared with what is at Packet;
+ * what is found is put right. */
+static void on_retry(struct watcher_core *core, struct span key)
+{
+    const char *slash = memchr(key.p, '/', key.len);
+    char text[KEY_MAX];
+
+    if (!slash)
+        return;
+    struct span ns = {.p = key.p, .len = (uint32_t)(slash - key.p)};
+    struct span name = {.p = slash + 1, .len = key.len - ns.len - 1};
+
+    quarantine_release(core, key);
+    if (cache_find(&core->cache, ns, name)) {
+        queue_add(&core->queue, ns, name, PRIORITY_PERIODIC, (struct value){0}, core->now.boot_ms);
+        queue_come(&core->queue, queue_find(&core->queue, ns, name));
+    } else {
+        span_copy(key, text, sizeof text);
+        log_warn("asked to try an object that is not known here", F_STR("key", text));
+    }
+}
+
 static void from_supervisor(struct watcher_core *core, const struct message *message)
 {
     switch (message->spec->id) {
     case MSG_PEER: on_peer(core, &message->body.peer); break;
-    case MSG_PEER_GONE: on_peer_gone(core, message->body.peer_gone.incarnation); break;
+    case MSG_PEER_GONE: on_peer_gone(core, &message->body.peer_gone); break;
+    case MSG_SUSPECTED: quarantine_known(core, &message->body.suspected); break;
+    case MSG_HOLD: core->held = message->body.hold.on != 0; break;
+    case MSG_RETRY: on_retry(core, message->body.retry.key); break;
+    case MSG_RELEASE: quarantine_release(core, message->body.release.key); break;
     case MSG_GO: on_go(core, message->body.go.epoch); break;
     case MSG_HEALTH: heartbeat_health(core, &message->body.health); break;
     case MSG_DRAIN: on_drain(core); break;
@@ -191,6 +219,15 @@ void watcher_core_result(struct watcher_core *core, const struct watcher_result 
     leave(core);
 }
 
+void watcher_core_item(struct watcher_core *core, uint64_t id, const char *json, size_t len,
+                       struct instant now)
+{
+    if (!enter(core, now))
+        return;
+    requests_item(core, id, (struct text){.p = json, .len = len});
+    leave(core);
+}
+
 void watcher_core_event(struct watcher_core *core, enum watcher_stream stream, const char *json, size_t len,
                         struct instant now)
 {
@@ -201,7 +238,7 @@ void watcher_core_event(struct watcher_core *core, enum watcher_stream stream, c
     if (stream == STREAM_LEASE)
         election_event(core, event);
     else
-        reflector_event(core, event);
+        stream_event(core, event);
     leave(core);
 }
 
@@ -213,7 +250,7 @@ void watcher_core_watch_ended(struct watcher_core *core, enum watcher_stream str
     if (stream == STREAM_LEASE)
         election_watch_ended(core, status);
     else
-        reflector_watch_ended(core, status, (struct text){.p = body, .len = len}, retry_after_ms);
+        stream_ended(core, status, (struct text){.p = body, .len = len}, retry_after_ms);
     leave(core);
 }
 
@@ -226,7 +263,15 @@ void watcher_core_tick(struct watcher_core *core, struct instant now)
     reflector_tick(core);
     requests_tick(core);
     jobs_tick(core);
+    drift_tick(core);
     leave(core);
+}
+
+static int64_t sync_before(const struct watcher_core *core)
+{
+    int64_t within = core->config.sync_timeout_ms;
+
+    return within && core->leading && !core->reflector.synced ? core->reflector.began_ms + within : INT64_MAX;
 }
 
 static int64_t earliest(int64_t a, int64_t b)
@@ -241,6 +286,7 @@ int64_t watcher_core_next_ms(const struct watcher_core *core)
     if (core->lost)
         return INT64_MAX;
     next = earliest(next, earliest(election_next_ms(core), heartbeat_next_ms(core)));
+    next = earliest(next, earliest(sync_before(core), drift_next_ms(core)));
     return earliest(next, jobs_next_ms(core));
 }
 
@@ -249,6 +295,16 @@ int64_t watcher_core_next_ms(const struct watcher_core *core)
 bool watcher_core_synced(const struct watcher_core *core)
 {
     return core->reflector.synced;
+}
+
+uint64_t watcher_core_lists(const struct watcher_core *core)
+{
+    return core->reflector.complete;
+}
+
+bool watcher_core_overdue(const struct watcher_core *core)
+{
+    return core->now.boot_ms >= sync_before(core);
 }
 
 bool watcher_core_finished(const struct watcher_core *core)
@@ -275,6 +331,8 @@ void watcher_core_gauges(const struct watcher_core *core, struct instant now, st
         .jobs = core->jobs_started,
         .failed = core->jobs_failed,
         .strikes = core->strikes,
+        .quarantined = quarantine_count(core),
+        .quarantines = core->quarantines,
         .refused = core->refused,
         .leading = core->leading,
         .renewals = core->lease.renewals,
@@ -286,6 +344,8 @@ void watcher_core_gauges(const struct watcher_core *core, struct instant now, st
         .measures = &core->measures,
         .waits = &core->queue.waits,
     };
+    static_assert(PRIORITIES == WATCHER_PRIORITIES, "in the order of enum queue_priority");
+    queue_ready(&core->queue, out->ready_by);
     for (const struct job *job = core->jobs; job; job = job->next) {
         uint64_t ms = (uint64_t)(now.boot_ms - job->began_ms);
 
@@ -300,19 +360,21 @@ void watcher_core_gauges(const struct watcher_core *core, struct instant now, st
 const char *watcher_core_doing(struct watcher_core *core)
 {
     static const char *const states[] = {[REFLECTOR_OFF] = "waiting for GO",
-                                         [REFLECTOR_LISTING] = "listing",
+                                         [REFLECTOR_STREAMING] = "listing",
+                                         [REFLECTOR_LISTING] = "listing by pages",
                                          [REFLECTOR_WATCHING] = "watching",
                                          [REFLECTOR_WAITING] = "waiting for the API server"};
-    struct watcher_gauges gauges;
+    size_t running = 0;
 
     if (core->epoch && !core->leading) {
         snprintf(core->doing, sizeof core->doing, "standby; %s holds the Lease",
                  *lease_holder(&core->lease) ? lease_holder(&core->lease) : "nobody");
         return core->doing;
     }
-    watcher_core_gauges(core, core->now, &gauges);
-    snprintf(core->doing, sizeof core->doing, "%s, %llu objects, %llu queued, %llu running",
-             states[core->reflector.state], (unsigned long long)gauges.objects,
-             (unsigned long long)gauges.queued, (unsigned long long)gauges.running);
+    for (const struct job *job = core->jobs; job; job = job->next)
+        running++;
+    snprintf(core->doing, sizeof core->doing, "%s, %zu objects, %zu queued, %zu running",
+             core->reflector.silent ? "watching in silence" : states[core->reflector.state],
+             core->cache.count, queue_depth(&core->queue), running);
     return core->doing;
 }

@@ -122,6 +122,15 @@ static void remember_own(struct watcher_core *core, const struct job *job, const
     ahead_note(core, job->work->key, object->version);
 }
 
+void writes_own(struct watcher_core *core, struct job *job, struct text body)
+{
+    struct object object;
+
+    if (!convert_object(body, &job->fresh) && !object_read(pack_result(&job->fresh), &object) &&
+        span_same(object.ns, work_ns(job->work)) && span_same(object.name, work_name(job->work)))
+        remember_own(core, job, &object);
+}
+
 static bool same_key(const struct job *job, const struct object *object)
 {
     return span_same(object->ns, work_ns(job->work)) && span_same(object->name, work_name(job->work));

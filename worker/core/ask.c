@@ -43,7 +43,7 @@ void ask_search(struct worker_core *core)
         body.key = span_of(job->key.line);
     job->search_seq = body.seq;
     job->found.arrived = false;
-    job->found.sent_s = core->now.wall_ms / 1000;
+    job->found.sent_s = core->now.steady_ms / 1000;
     say(core, GATEWAY, MSG_SEARCH, &body);
 }
 

@@ -90,7 +90,7 @@ static int64_t settle_wait(int64_t at_s, int64_t first_s, int64_t list_s, int64_
 /* A time that nobody of us wrote counts from now. */
 static void mend_time(struct worker_core *core, struct attempt *attempt)
 {
-    int64_t now_s = core->now.wall_ms / 1000;
+    int64_t now_s = core->now.steady_ms / 1000;
 
     if (attempt->at_s >= 0 && attempt->at_s <= now_s + TIMESTAMP_AHEAD_S)
         return;
@@ -121,7 +121,7 @@ uint64_t attempts_settle(struct worker_core *core)
             job->absent_since = found->arrived_s;
         wait_s = wait > wait_s ? wait : wait_s;
     }
-    int64_t left_s = is_unsettled(job) ? job->unsettled_before_s - core->now.wall_ms / 1000 + 1 : 0;
+    int64_t left_s = is_unsettled(job) ? job->unsettled_before_s - core->now.steady_ms / 1000 + 1 : 0;
     if (is_unsettled(job) && found->sent_s >= job->unsettled_before_s) {
         job->unsettled_before_s = 0;
         state_unsettled(&job->state, 0);
@@ -134,7 +134,7 @@ uint64_t attempts_settle(struct worker_core *core)
 bool attempts_own_is_open(struct worker_core *core, uint64_t *wait_ms)
 {
     struct job *job = core->job;
-    int64_t now_s = core->now.wall_ms / 1000, at_s = job->open ? now_s : job->intent_before_s;
+    int64_t now_s = core->now.steady_ms / 1000, at_s = job->open ? now_s : job->intent_before_s;
 
     if (!job->open && (!job->intent_before || is_known(job, at_s)))
         return false;
@@ -157,10 +157,10 @@ static void write_ahead(struct worker_core *core)
     int64_t until_s = 0;
 
     if (job->open)
-        until_s = core->now.wall_ms / 1000 + EFFECT_S;
+        until_s = core->now.steady_ms / 1000 + EFFECT_S;
     else if (strcmp(job->state.fingerprint, job->key.fingerprint) ==
              0) /* it may stand already, and tell nothing */
-        until_s = core->now.wall_ms / 1000 + EFFECT_S;
+        until_s = core->now.steady_ms / 1000 + EFFECT_S;
     else if (job->intent_before && !is_known(job, job->intent_before_s))
         until_s = job->intent_before_s + EFFECT_S;
     job->ahead = job->open;
@@ -178,7 +178,7 @@ void attempts_intend(struct worker_core *core)
         job->intent_before = true;
         job->intent_before_s = own->at_s;
     }
-    if (state_set_attempt(&job->state, job->key.fingerprint, core->now.wall_ms / 1000) == NULL)
+    if (state_set_attempt(&job->state, job->key.fingerprint, core->now.steady_ms / 1000) == NULL)
         return; /* attempts_may_send() stays false, and nothing is sent */
     write_ahead(core);
     job->intent_ms = core->now.boot_ms;
@@ -216,7 +216,7 @@ static int64_t unsettled_until(const struct job *job, int64_t now_s)
 static void close_success(struct worker_core *core)
 {
     struct job *job = core->job;
-    int64_t until_s = unsettled_until(job, core->now.wall_ms / 1000), before_s = job->unsettled_before_s;
+    int64_t until_s = unsettled_until(job, core->now.steady_ms / 1000), before_s = job->unsettled_before_s;
 
     if (before_s > until_s && before_s > job->found.sent_s)
         until_s = before_s;

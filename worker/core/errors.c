@@ -20,62 +20,65 @@
 /* {secret} {project} {recorded} {id} {http} {detail}: see expand(). */
 static const struct row {
     const char *code;
-    bool config;
+    enum { ELSEWHERE, IN_SPEC, IN_CONFIG } place; /* of what is wrong; IN_CONFIG is in the spec, too */
     const char *what;
     const char *who;
 } rows[CAUSE_COUNT] = {
-    [CAUSE_CONFIG_SHAPE] = {CONFIGURATION, true, "spec.providerConfig is not an object.", OWNER_FIXES_SHOOT},
-    [CAUSE_CONFIG_KIND] = {CONFIGURATION, true,
+    [CAUSE_CONFIG_SHAPE] = {CONFIGURATION, IN_CONFIG, "spec.providerConfig is not an object.",
+                            OWNER_FIXES_SHOOT},
+    [CAUSE_CONFIG_KIND] = {CONFIGURATION, IN_CONFIG,
                            "spec.providerConfig is not an InfrastructureConfig of "
                            "packet.provider.extensions.gardener.cloud/v1alpha1.",
                            OWNER_FIXES_SHOOT},
-    [CAUSE_CONFIG_KEY] = {CONFIGURATION, true,
+    [CAUSE_CONFIG_KEY] = {CONFIGURATION, IN_CONFIG,
                           "sshPublicKey in spec.providerConfig is not one line of an SSH public key.",
                           OWNER_FIXES_SHOOT},
-    [CAUSE_KEY_BASE64] = {CONFIGURATION, false, "spec.sshPublicKey is not base64.", KEY_BROUGHT_WRONG},
+    [CAUSE_KEY_BASE64] = {CONFIGURATION, IN_SPEC, "spec.sshPublicKey is not base64.", KEY_BROUGHT_WRONG},
     [CAUSE_KEY_FORMAT] =
-        {CONFIGURATION, false,
+        {CONFIGURATION, IN_SPEC,
          "spec.sshPublicKey does not hold an SSH public key in the format of authorized_keys "
          "(\"ssh-rsa AAAA...\").",
          KEY_BROUGHT_WRONG},
-    [CAUSE_KEY_PRIVATE] = {CONFIGURATION, false,
+    [CAUSE_KEY_PRIVATE] = {CONFIGURATION, IN_SPEC,
                            "spec.sshPublicKey holds a private key; it was not sent anywhere and must be "
                            "regarded as disclosed.",
                            KEY_BROUGHT_WRONG},
     [CAUSE_KEY_CERTIFICATE] =
-        {CONFIGURATION, false,
+        {CONFIGURATION, IN_SPEC,
          "spec.sshPublicKey holds a certificate or a certificate authority, which Packet "
          "cannot use.",
          KEY_BROUGHT_WRONG},
-    [CAUSE_KEY_SEVERAL] = {CONFIGURATION, false,
+    [CAUSE_KEY_SEVERAL] = {CONFIGURATION, IN_SPEC,
                            "spec.sshPublicKey holds several keys; exactly one is possible.",
                            KEY_BROUGHT_WRONG},
-    [CAUSE_KEY_LONG] = {CONFIGURATION, false, "spec.sshPublicKey is longer than 16 KiB.", KEY_BROUGHT_WRONG},
+    [CAUSE_KEY_LONG] = {CONFIGURATION, IN_SPEC, "spec.sshPublicKey is longer than 16 KiB.",
+                        KEY_BROUGHT_WRONG},
     [CAUSE_SECRET_MISSING] =
-        {NULL, false, "Secret {secret} does not exist.",
+        {NULL, ELSEWHERE, "Secret {secret} does not exist.",
          "Gardener copies it from the Shoot's credentials; check those if it stays away."},
-    [CAUSE_SECRET_EMPTY] = {CONFIGURATION, false, "Secret {secret} does not contain any data.",
+    [CAUSE_SECRET_EMPTY] = {CONFIGURATION, ELSEWHERE, "Secret {secret} does not contain any data.",
                             OWNER_FIXES_SECRET},
-    [CAUSE_SECRET_NO_TOKEN] = {CONFIGURATION, false,
+    [CAUSE_SECRET_NO_TOKEN] = {CONFIGURATION, ELSEWHERE,
                                "The field \"apiToken\" is missing or empty in Secret {secret}.",
                                OWNER_FIXES_SECRET},
-    [CAUSE_SECRET_NO_PROJECT] = {CONFIGURATION, false,
+    [CAUSE_SECRET_NO_PROJECT] = {CONFIGURATION, ELSEWHERE,
                                  "The field \"projectID\" is missing or empty in Secret {secret}.",
                                  OWNER_FIXES_SECRET},
     [CAUSE_SECRET_BAD_TOKEN] =
-        {CONFIGURATION, false,
+        {CONFIGURATION, ELSEWHERE,
          "The field \"apiToken\" in Secret {secret} cannot be a token: it holds control "
          "characters or is far too long.",
          OWNER_FIXES_SECRET},
-    [CAUSE_SECRET_BAD_PROJECT] = {CONFIGURATION, false,
+    [CAUSE_SECRET_BAD_PROJECT] = {CONFIGURATION, ELSEWHERE,
                                   "The field \"projectID\" in Secret {secret} is not a UUID.",
                                   OWNER_FIXES_SECRET},
-    [CAUSE_SECRET_WORKLOAD] = {CONFIGURATION, false,
+    [CAUSE_SECRET_WORKLOAD] = {CONFIGURATION, ELSEWHERE,
                                "Secret {secret} holds a WorkloadIdentity; Packet needs \"apiToken\" and "
                                "\"projectID\".",
                                OWNER_FIXES_SECRET},
-    [CAUSE_NO_GRANT] = {NULL, false, "The credentials in Secret {secret} could not be made usable.", NOBODY},
-    [CAUSE_PROJECT_CHANGED] = {CONFIGURATION, false,
+    [CAUSE_NO_GRANT] = {NULL, ELSEWHERE, "The credentials in Secret {secret} could not be made usable.",
+                        NOBODY},
+    [CAUSE_PROJECT_CHANGED] = {CONFIGURATION, ELSEWHERE,
                                "Secret {secret} names project {project}, but the SSH key is in project "
                                "{recorded}; nothing was sent.",
                                "The owner of the credentials must name the recorded project again."},
@@ -114,6 +117,8 @@ static const struct row {
 };
 
 static const char when[] = "It is tried again by itself, after pauses that grow to 17 minutes.";
+static const char when_checked[] = "Nothing was changed; the next check comes by itself.";
+static const char when_held[] = "It is tried again when the Infrastructure changes.";
 static const char way_out[] = " The finalizer stays while the SSH key may exist: make the credentials work "
                               "again, or use Gardener's force deletion and remove the key by hand.";
 
@@ -124,7 +129,12 @@ const char *cause_code(enum cause cause)
 
 bool cause_is_config(enum cause cause)
 {
-    return cause < CAUSE_COUNT && rows[cause].config;
+    return cause < CAUSE_COUNT && rows[cause].place == IN_CONFIG;
+}
+
+bool cause_is_held(enum cause cause)
+{
+    return cause < CAUSE_COUNT && rows[cause].place != ELSEWHERE;
 }
 
 enum cause cause_of_secret(unsigned secret_state)
@@ -236,7 +246,9 @@ void failure_text(const struct failure *failure, const struct failure_words *wor
     add(&t, " ", 1);
     add(&t, row->who, strlen(row->who));
     add(&t, " ", 1);
-    add(&t, when, sizeof when - 1);
+    bool held = row->place != ELSEWHERE && !words->deleting;
+    const char *again = words->checking ? when_checked : held ? when_held : when;
+    add(&t, again, strlen(again));
     if (words->deleting)
         add(&t, way_out, sizeof way_out - 1);
 }

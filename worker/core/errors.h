@@ -61,12 +61,15 @@ struct failure_words {
     const char *project;  /* of the Secret */
     const char *recorded; /* project in status.state */
     bool deleting;        /* the finalizer stays: say the way out (gardener 74) */
+    bool checking;        /* nobody asked: the next check comes by itself (design 12.12) */
 };
 
 /* The Gardener code, or NULL: none (gardener 5.4, 15). */
 const char *cause_code(enum cause cause);
 /* Is it reported with the phrase of the configuration check (gardener 2.10)? */
 bool cause_is_config(enum cause cause);
+/* Is it in the object alone, so that only a change of it can help (kubernetes 35)? */
+bool cause_is_held(enum cause cause);
 enum cause cause_of_secret(unsigned secret_state);
 enum cause cause_of_outcome(unsigned outcome);
 /* Writes what happened, who must act and when it is tried again into buf (NUL-terminated, cut at size). */

@@ -59,6 +59,7 @@ static enum progress run_step(struct worker_core *core)
     unsigned meta;
 
     switch (step->kind) {
+    case STEP_CHECK: return job->check ? check_run(core) : GO_ON;
     case STEP_META:
         meta = write_meta_needed(job, step->meta);
         return meta == 0 ? GO_ON : write_start(core, WRITE_META, meta);
@@ -127,8 +128,7 @@ enum progress flow_end(struct worker_core *core, enum job_result result, uint64_
 enum progress flow_fail(struct worker_core *core, enum cause cause)
 {
     struct job *job = core->job;
-    struct failure_words words = {
-        .secret = job->secret_name, .project = job->project, .recorded = job->recorded_project};
+    struct failure_words words = patch_words(job);
     char text[FAILURE_TEXT_MAX];
 
     job->failure.cause = cause;
@@ -137,7 +137,7 @@ enum progress flow_fail(struct worker_core *core, enum cause cause)
         return GO_ON;
     }
     failure_text(&job->failure, &words, text, sizeof text);
-    decide_end(job, JOB_RETRY, 0, text);
+    decide_end(job, cause_is_held(cause) && !words.deleting ? JOB_HELD : JOB_RETRY, 0, text);
     attempts_close(core, false);
     write_start(core, WRITE_ERROR, 0);
     return ENDING;

@@ -89,6 +89,7 @@ struct job *job_new(const struct msg_job *msg, uint64_t epoch, struct instant no
     job->generation = job->view.generation;
     job->operation = plan_operation(&job->view);
     job->flow = plan_flow(&job->view, job->operation);
+    job->check = msg->check && job->operation == OPERATION_RECONCILE && job->flow != NULL;
     job->force = msg->force_delete && job->operation == OPERATION_DELETE;
     read_state(job, msg);
     enum cause spec = read_spec(job, value_get(msg->object, "spec"));

@@ -62,6 +62,7 @@ struct job {
         shoot_uid[ID_SIZE];
     unsigned secret;
     bool force;
+    bool check;           /* it looks for drift (check.c) */
     int64_t absent_since; /* seconds; the first complete list without the open attempts, 0 = none */
     int64_t started_ms;
 
@@ -153,6 +154,8 @@ unsigned write_meta_needed(const struct job *job, unsigned meta);
 void patch_meta(struct pack *p, const struct job *job, unsigned meta);
 void patch_processing(struct pack *p, const struct job *job, int64_t wall_ms);
 void patch_state(struct pack *p, const struct job *job);
+/* What the sentences about the job's failure name. */
+struct failure_words patch_words(const struct job *job);
 void patch_error(struct pack *p, const struct job *job, int64_t wall_ms);
 void patch_succeeded(struct pack *p, const struct job *job, int64_t wall_ms);
 
@@ -181,6 +184,10 @@ void remove_add(struct job *job, const char *id);
 void remove_give_up(struct worker_core *core, enum cause cause);
 /* Is one REMOVE all that is needed (design 12.8)? */
 bool remove_is_single(const struct job *job);
+
+/* ---- check.c: does Packet still hold what was left there? GO_ON: it does not, and the steps of a Reconcile
+ * follow. */
+enum progress check_run(struct worker_core *core);
 
 /* ---- keys.c: whose a found key is */
 bool keys_read(struct found *found, const struct msg_found *msg);

@@ -102,14 +102,19 @@ void patch_state(struct pack *p, const struct job *job)
         pack_provider_status(p, job);
 }
 
+struct failure_words patch_words(const struct job *job)
+{
+    return (struct failure_words){.secret = job->secret_name,
+                                  .project = job->project,
+                                  .recorded = job->recorded_project,
+                                  .deleting = job->operation == OPERATION_DELETE};
+}
+
 /* "<phrase>: <cause>", the same text in both places (gardener 2.9). */
 static void describe(const struct job *job, char *text, size_t size)
 {
     const char *phrase = cause_is_config(job->failure.cause) ? job->flow->config_error : job->flow->error;
-    struct failure_words words = {.secret = job->secret_name,
-                                  .project = job->project,
-                                  .recorded = job->recorded_project,
-                                  .deleting = job->operation == OPERATION_DELETE};
+    struct failure_words words = patch_words(job);
     size_t len = strlen(phrase);
 
     memcpy(text, phrase, len);

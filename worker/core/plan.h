@@ -21,7 +21,8 @@ enum meta_change {
     META_DROP_OPERATION = 1u << 3  /* the operation annotation of this flow: "migrate" or "restore" */
 };
 
-enum step_kind { STEP_META, STEP_PROCESSING, STEP_MAKE, STEP_REMOVE, STEP_SUCCEEDED, STEP_END };
+/* STEP_CHECK: only of a job that looks for drift, which ends there when it finds none (design 12.12). */
+enum step_kind { STEP_CHECK, STEP_META, STEP_PROCESSING, STEP_MAKE, STEP_REMOVE, STEP_SUCCEEDED, STEP_END };
 
 struct step {
     enum step_kind kind;

@@ -93,7 +93,7 @@ static void on_found(struct worker_core *core, const struct msg_found *msg)
         return;
     }
     job->search_seq = 0;
-    job->found.arrived_s = core->now.wall_ms / 1000;
+    job->found.arrived_s = core->now.steady_ms / 1000;
     if (!keys_read(&job->found, msg))
         job->found.outcome = OUTCOME_BUG;
     if (job->found.outcome == OUTCOME_OK)
@@ -185,6 +185,20 @@ int64_t worker_core_next_ms(const struct worker_core *core)
     return next;
 }
 
+struct worker_counters worker_core_counters(const struct worker_core *core)
+{
+    return (struct worker_counters){core->next_seq, core->next_correlation, core->jobs_done, core->epoch};
+}
+
+void worker_core_resume(struct worker_core *core, const struct worker_counters *counters)
+{
+    core->gone = true;
+    core->next_seq = counters->next_seq;
+    core->next_correlation = counters->next_correlation;
+    core->jobs_done = counters->jobs_done;
+    core->epoch = counters->epoch;
+}
+
 bool worker_core_busy(const struct worker_core *core)
 {
     return core->job != NULL;
@@ -216,6 +230,19 @@ const char *worker_core_doing(const struct worker_core *core)
     if (job->wake_ms != 0)
         return "pausing before the next CREATE";
     return job->flow != NULL ? job->flow->steps[job->step].doing : "ending the job";
+}
+
+const char *worker_core_operation(const struct worker_core *core)
+{
+    static const char *const names[] = {[OPERATION_CREATE] = "reconcile",
+                                        [OPERATION_RECONCILE] = "reconcile",
+                                        [OPERATION_DELETE] = "delete",
+                                        [OPERATION_MIGRATE] = "migrate",
+                                        [OPERATION_RESTORE] = "restore"};
+
+    if (core->job != NULL && core->job->check)
+        return "check";
+    return core->job != NULL ? names[core->job->operation] : "";
 }
 
 const char *worker_core_key(const struct worker_core *core)

@@ -31,6 +31,14 @@ void worker_core_tick(struct worker_core *core, struct instant now);
 /* CLOCK_BOOTTIME ms of the next tick that is needed, or INT64_MAX. */
 int64_t worker_core_next_ms(const struct worker_core *core);
 
+/* What a job's messages depend on beside the job. */
+struct worker_counters {
+    uint64_t next_seq, next_correlation, jobs_done, epoch;
+};
+struct worker_counters worker_core_counters(const struct worker_core *core);
+/* A fresh core goes on as if it had come so far, and GO had come: for a recorded job. */
+void worker_core_resume(struct worker_core *core, const struct worker_counters *counters);
+
 bool worker_core_busy(const struct worker_core *core);
 /* Asked to leave and holding nothing: the process may end. */
 bool worker_core_finished(const struct worker_core *core);
@@ -39,5 +47,8 @@ bool worker_core_finished(const struct worker_core *core);
 const char *worker_core_doing(const struct worker_core *core);
 /* "namespace/name" of the job, or NULL. */
 const char *worker_core_key(const struct worker_core *core);
+/* What controller-runtime's log calls it: "reconcile", "delete", "migrate" or "restore" (gardener 67);
+ * "check" for a look for drift; "" when there is no job. */
+const char *worker_core_operation(const struct worker_core *core);
 
 #endif

@@ -1,5 +1,5 @@
-/* watcher/tally.c -- see tally.h. Owns nothing. */
-#include "watcher/tally.h"
+/* proto/tally.c -- see tally.h. Owns nothing. */
+#include "proto/tally.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +15,10 @@ void tally_add(struct tally *tally, const char *method, int code)
         snprintf(text, sizeof text, "%.6s <error>", method);
     while (i < tally->count && strcmp(tally->rows[i].text, text) != 0)
         i++;
-    if (i == TALLY_ROWS)
-        i--;
+    if (i == tally->count && i >= TALLY_ROWS - 1) { /* the last row is for all that have none */
+        snprintf(text, sizeof text, "<other> <other>");
+        i = TALLY_ROWS - 1;
+    }
     if (i == tally->count)
         memcpy(tally->rows[tally->count++].text, text, sizeof text);
     tally->rows[i].n++;

@@ -1,0 +1,241 @@
+/* supervisor/crash.c -- a record of each end that nobody asked for: one JSON file with how, at which object,
+ * at which step, where in the program, and its last words. The newest CRASHES_MAX are kept, each of bounded
+ * size. What the dead process left in its box is taken for untrusted text. Called by spawn.c and reap.c;
+ * `packetctl crashes` reads the files. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/blackbox.h"
+#include "base/escape.h"
+#include "base/log.h"
+#include "supervisor/supervisor.h"
+
+#define CRASHES_MAX 32
+#define CRASH_DIR   "crashes"
+
+/* ---- boxes */
+
+/* Of a size that nobody can change. */
+int crash_box_make(void)
+{
+    int fd = memfd_create("blackbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, sizeof(struct blackbox)) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void crash_box_keep(struct supervisor *s, int64_t pid, int box)
+{
+    for (size_t i = 0; i < BUS_PEERS_MAX && box >= 0; i++)
+        if (s->boxes[i].pid == 0) {
+            s->boxes[i] = (struct box){.pid = pid, .fd = box};
+            return;
+        }
+    if (box >= 0)
+        close(box);
+}
+
+/* Takes the box away. False, and an empty box, when there was none. */
+static bool open_box(struct supervisor *s, int64_t pid, struct blackbox *box)
+{
+    memset(box, 0, sizeof *box);
+    for (size_t i = 0; i < BUS_PEERS_MAX; i++) {
+        if (s->boxes[i].pid != pid)
+            continue;
+        ssize_t n = pread(s->boxes[i].fd, box, sizeof *box, 0);
+        close(s->boxes[i].fd);
+        s->boxes[i] = (struct box){0};
+        return n == (ssize_t)sizeof *box;
+    }
+    return false;
+}
+
+/* ---- JSON */
+
+static void put_text(FILE *f, const char *text, size_t len)
+{
+    char cut[512 + 1], out[ESCAPE_MAX];
+    size_t used;
+
+    len = strnlen(text, len < sizeof cut - 1 ? len : sizeof cut - 1);
+    memcpy(cut, text, len);
+    cut[len] = '\0';
+    fputc('"', f);
+    for (const char *p = cut; *p; p += used)
+        fwrite(out, 1, escape_one((const unsigned char *)p, &used, out), f);
+    fputc('"', f);
+}
+
+static void member(FILE *f, const char *key, const char *text)
+{
+    fprintf(f, ",\n  \"%s\": ", key);
+    put_text(f, text, SIZE_MAX);
+}
+
+static void member_number(FILE *f, const char *key, int64_t number)
+{
+    fprintf(f, ",\n  \"%s\": %" PRId64, key, number);
+}
+
+/* An array of the lines in text. */
+static void member_lines(FILE *f, const char *key, const char *text, size_t len)
+{
+    const char *end = text + strnlen(text, len);
+    unsigned n = 0;
+
+    fprintf(f, ",\n  \"%s\": [", key);
+    while (text < end) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text));
+        const char *next = stop ? stop + 1 : end;
+
+        fputs(n++ ? ",\n    " : "\n    ", f);
+        put_text(f, text, (size_t)((stop ? stop : end) - text));
+        text = next;
+    }
+    fputs("]", f);
+}
+
+/* The ring in order; its first line may have lost its beginning and is left out then. */
+static void member_log(FILE *f, const struct blackbox *box)
+{
+    char log[BLACKBOX_LOG + 1];
+    uint32_t at = box->log_end % BLACKBOX_LOG;
+    bool full = box->log[at] != '\0';
+    size_t len = full ? BLACKBOX_LOG : at;
+
+    if (full) {
+        memcpy(log, box->log + at, BLACKBOX_LOG - at);
+        memcpy(log + BLACKBOX_LOG - at, box->log, at);
+    } else {
+        memcpy(log, box->log, at);
+    }
+    log[len] = '\0';
+    const char *first = full ? strchr(log, '\n') : NULL;
+    const char *start = first ? first + 1 : log;
+    member_lines(f, "log", start, len - (size_t)(start - log));
+}
+
+static void write_record(FILE *f, const struct tree_row *was, int status, long peak_kib,
+                         const struct blackbox *box, const char *when)
+{
+    char how[STATUS_TEXT_MAX];
+    bool boxed = box->key[0] != '\0' || box->doing[0] != '\0';
+
+    status_text(status, how, sizeof how);
+    fprintf(f, "{\n  \"time\": \"%s\"", when);
+    member(f, "version", PROVIDER_PACKET_VERSION);
+    member(f, "role", role_name(was->role));
+    member_number(f, "slot", (int64_t)was->slot);
+    member_number(f, "pid", was->pid);
+    member_number(f, "incarnation", (int64_t)was->incarnation);
+    member(f, "how", how);
+    member(f, "why", was->why);
+    member(f, "was", was->state);
+    fputs(",\n  \"object\": ", f);
+    put_text(f, boxed ? box->key : was->key, sizeof box->key);
+    fputs(",\n  \"doing\": ", f);
+    put_text(f, boxed ? box->doing : was->doing, sizeof box->doing);
+    member_number(f, "uptimeMs", was->uptime_ms);
+    member_number(f, "silentMs", was->beat_age_ms);
+    member_number(f, "peakMemoryKiB", peak_kib);
+    member_lines(f, "backtrace", box->trace, sizeof box->trace);
+    member_log(f, box);
+    fputs("\n}\n", f);
+}
+
+/* ---- files */
+
+static int is_record(const struct dirent *e)
+{
+    const char *dot = strrchr(e->d_name, '.');
+
+    return dot && !strcmp(dot, ".json");
+}
+
+/* Names begin with the time, so the first are the oldest. */
+static void remove_oldest(const char *dir)
+{
+    struct dirent **names;
+    char path[SUPERVISOR_DIR_MAX + 320];
+    int n = scandir(dir, &names, is_record, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
+        if (i < n - CRASHES_MAX)
+            unlink(path);
+        free(names[i]);
+    }
+    if (n >= 0)
+        free(names);
+}
+
+/* 20261127T020408.123Z-worker-12.json: sorts by time, and is fit for any file system. */
+static void name_of(const struct tree_row *was, const char *when, char *name, size_t size)
+{
+    size_t n = 0;
+
+    for (const char *c = when; *c && n < size - 1; c++)
+        if (*c != '-' && *c != ':')
+            name[n++] = *c;
+    snprintf(name + n, size - n, "-%s-%" PRIu64 ".json", role_name(was->role), was->incarnation);
+}
+
+/* Complete or not there. */
+static bool store(const struct supervisor *s, const struct tree_row *was, int status, long peak_kib,
+                  const struct blackbox *box, char *path, size_t size)
+{
+    char dir[SUPERVISOR_DIR_MAX + 16], name[80], fresh[SUPERVISOR_DIR_MAX + 32], when[CLOCK_TEXT_MAX];
+
+    clock_text_millis(clock_now().wall_ms, when);
+    name_of(was, when, name, sizeof name);
+    snprintf(dir, sizeof dir, "%s/" CRASH_DIR, s->dir.path);
+    snprintf(fresh, sizeof fresh, "%s/.new", dir);
+    snprintf(path, size, "%s/%s", dir, name);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return false;
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!f) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    write_record(f, was, status, peak_kib, box, when);
+    bool written = !ferror(f);
+    if (fclose(f) != 0 || !written || rename(fresh, path) != 0) {
+        unlink(fresh);
+        return false;
+    }
+    remove_oldest(dir);
+    return true;
+}
+
+void crash_reaped(struct supervisor *s, const struct tree_row *was, int status, long peak_kib)
+{
+    struct blackbox box;
+    char path[SUPERVISOR_DIR_MAX + 120];
+    bool in_order = WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_OK || was->leaving);
+
+    open_box(s, was->pid, &box);
+    if (!was->unasked || in_order)
+        return;
+    if (store(s, was, status, peak_kib, &box, path, sizeof path))
+        log_info("wrote a crash record", F_STR("file", path));
+    else
+        log_warn("could not write a crash record", F_STR("dir", s->dir.path),
+                 F_STR("error", strerror(errno)));
+}

@@ -55,7 +55,7 @@ ROLES    := supervisor watcher worker packet-gateway exporter
 PROGRAMS := $(ROLES) packetctl
 SIMS     := $(notdir $(patsubst %/,%,$(wildcard tests/sim/*/)))
 
-LIBS_bus            := -lczmq -lzmq -lmsgpackc
+LIBS_bus            := -lczmq -lzmq -lmsgpackc -lseccomp
 LIBS_supervisor     := $(LIBS_bus)
 LIBS_watcher        := $(LIBS_bus) -lcurl -ljansson -lyaml -lcrypto
 LIBS_worker         := $(LIBS_bus) -lmd

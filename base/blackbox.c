@@ -33,14 +33,30 @@ void blackbox_open(int fd)
     box_fd = fd;
 }
 
+/* By which system call the confinement was broken (proto/syscalls.c). */
+static void write_call(int number)
+{
+    char line[] = "system call     is not allowed\n";
+    char *digit = line + sizeof "system call     " - 2;
+
+    for (int n = number; n > 0 && digit > line + sizeof "system call " - 2; n /= 10)
+        *--digit = (char)('0' + n % 10);
+    if (write(box_fd, line, sizeof line - 1) < 0)
+        return;
+}
+
 /* Only async-signal-safe calls; backtrace() has been called once before and loads nothing any more. */
-static void on_fatal(int signo)
+static void on_fatal(int signo, siginfo_t *info, void *context)
 {
     void *frames[FRAMES_MAX];
     int n = backtrace(frames, FRAMES_MAX);
 
-    if (lseek(box_fd, (off_t)offsetof(struct blackbox, trace), SEEK_SET) >= 0)
+    (void)context;
+    if (lseek(box_fd, (off_t)offsetof(struct blackbox, trace), SEEK_SET) >= 0) {
+        if (signo == SIGSYS)
+            write_call(info->si_syscall);
         backtrace_symbols_fd(frames, n, box_fd);
+    }
     raise(signo); /* blocked until we return, and by then it has its own effect again */
 }
 
@@ -48,7 +64,8 @@ void blackbox_catch(void)
 {
     static char stack[STACK_OF_SIGNAL]; /* a stack that has overflowed is of no use */
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
-    struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
+    struct sigaction action = {.sa_sigaction = on_fatal,
+                               .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK | SA_SIGINFO)};
     void *frame;
 
     if (!box)

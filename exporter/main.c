@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 
     proc_version(argc, argv, EXPORTER);
     proc_enter(&e.proc, EXPORTER);
+    proc_shut_files(&e.proc);
     proc_connect(&e.proc);
     int code = http_start(&e);
     if (code == 0) {

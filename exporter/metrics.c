@@ -23,6 +23,11 @@ static int64_t is_parked(struct value row)
     return value_is_text(value_get(row, "state"), "parked");
 }
 
+static int64_t is_degraded(struct value row)
+{
+    return value_text(value_get(row, "degraded")).len > 0;
+}
+
 static int64_t restarts(struct value row)
 {
     return number(row, "restarts");
@@ -40,6 +45,8 @@ static const struct {
     {"provider_packet_process_up", "gauge", "Whether the process is ready.", is_up},
     {"provider_packet_process_parked", "gauge",
      "Whether the process died too often and is not restarted soon.", is_parked},
+    {"provider_packet_process_degraded", "gauge", "Whether the process could not confine itself wholly.",
+     is_degraded},
     {"provider_packet_process_restarts_total", "counter", "Starts of the process after its first.", restarts},
     {"provider_packet_process_uptime_seconds", "gauge", "Time since the process was started.", uptime},
 };

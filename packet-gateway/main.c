@@ -329,6 +329,8 @@ int main(int argc, char **argv)
     proc_version(argc, argv, GATEWAY);
     proc_enter(&g.proc, GATEWAY);
     gateway_open(&g);
+    confine_read_beside(&g.proc.keep, g.options.ca_file);
+    proc_shut_files(&g.proc);
     proc_connect(&g.proc);
     gateway_listen(&g);
     proc_confine(&g.proc);

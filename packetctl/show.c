@@ -89,6 +89,15 @@ static void print_exec_plugin(struct value row)
 }
 
 /* Nothing without an election. */
+static void print_degraded(struct value row)
+{
+    char role[32], degraded[200];
+
+    if (*cell(row, "degraded", degraded, sizeof degraded))
+        printf("degraded: %s %" PRId64 ": %s\n", cell(row, "role", role, sizeof role),
+               cell_number(row, "slot"), degraded);
+}
+
 static void print_leadership(struct value row)
 {
     char lease[520], holder[520];
@@ -124,6 +133,8 @@ static void print_table(const struct msg_status *status)
            "RESTARTS", "DOING");
     for (struct value_iter it = value_each(status->processes); value_next(&it);)
         print_row(it.item, colour);
+    for (struct value_iter it = value_each(status->processes); value_next(&it);)
+        print_degraded(it.item);
     for (struct value_iter it = value_each(status->processes); value_next(&it);)
         if (value_is_text(value_get(it.item, "role"), role_name(GATEWAY)))
             show_calls(it.item);

@@ -256,8 +256,8 @@ static enum verdict check_incarnations(const struct bus *bus, const struct inbou
 
     if (e->to != bus->my_incarnation && !(bus->any_peer && e->to == 0))
         return FRAME_OLD_INCARNATION;
-    if (!bus->any_peer && e->from != in->from.incarnation)
-        return FRAME_OLD_INCARNATION;
+    if (!bus->any_peer && e->from != in->from.incarnation) /* where it listens, the routing id had said so */
+        return bus->listens ? FRAME_BAD_ENVELOPE : FRAME_OLD_INCARNATION;
     return bus->any_peer && bus->listens && e->from != 0 ? FRAME_BAD_ENVELOPE : FRAME_OK;
 }
 

@@ -6,6 +6,14 @@
 
 #include <stdint.h>
 
+/* Built with sanitizers (make SAN=1): they reserve terabytes, and their reports need files, another program
+ * and ptrace. So there are no memory limits and more system calls then, and processes stay dumpable. */
+#ifdef SANITIZED
+#define SANITIZED_BUILD 1
+#else
+#define SANITIZED_BUILD 0
+#endif
+
 /* Bits, so that a message's row can name a set of senders. */
 enum role {
     SUPERVISOR = 1u << 0,

@@ -27,12 +27,6 @@
 #define LEAVE_LINGER_MS 200 /* for LEAVING alone; everything else is dropped at close */
 #define MIB             (1024ull * 1024ull)
 
-/* ASan reserves terabytes and LSan needs ptrace: a sanitized build goes without memory limits and stays
- * dumpable. */
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* RLIMIT_DATA, so that a role that leaks dies alone, before the kubelet ends the whole container. Each is
  * many times what a role was seen to use (5 MiB, idle or with 1,000 objects), thread stacks (8 MiB each)
  * included. */
@@ -109,7 +103,8 @@ static void read_environment(struct proc *proc, unsigned role)
         die(EXIT_FLAGS, "this program is a child and is started by its supervisor; start " PROGRAM, ENV_ROLE);
     if (strcmp(given, role_name(role)) != 0)
         die(EXIT_FLAGS, "started for another role than this program has", given);
-    *proc = (struct proc){.role = role, .signals = -1, .runtime_dir = getenv(ENV_RUNTIME_DIR)};
+    *proc =
+        (struct proc){.role = role, .signals = -1, .runtime_dir = getenv(ENV_RUNTIME_DIR), .degraded = ""};
     proc->slot = required_number(ENV_SLOT, 0);
     proc->incarnation = required_number(ENV_INCARNATION, SUPERVISOR_INCARNATION + 1);
     proc->supervisor_pid = (pid_t)required_number(ENV_SUPERVISOR_PID, 1);
@@ -187,6 +182,33 @@ void proc_connect(struct proc *proc)
         die(EXIT_SOCKET, "cannot reach the supervisor's bus", strerror(errno));
 }
 
+/* Fatal, unless the operator has said that what cannot be done shall be left out. */
+static void not_confined(struct proc *proc, const char *what, const char *left_out)
+{
+    int error = errno;
+
+    if (strcmp(proc_option("confinement"), "lenient") != 0)
+        die(EXIT_CONFINE, what, strerror(error));
+    log_warn(what, F_STR("error", strerror(error)),
+             F_STR("advice", "--confinement=lenient: it goes on without"));
+    proc->degraded = left_out;
+}
+
+/* An old kernel is no failure: a container cannot choose it. */
+void proc_shut_files(struct proc *proc)
+{
+    int abi;
+
+    if (confine_files(&proc->keep, proc->role, proc->runtime_dir, &abi) == 0) {
+        if (abi < CONFINE_ABI_WHOLE)
+            proc->degraded = "Landlock of this kernel is old: TCP and signals are not all withheld by it";
+    } else if (errno == ENOSYS || errno == EOPNOTSUPP) {
+        proc->degraded = "this kernel has no Landlock: files are withheld by permissions alone";
+    } else {
+        not_confined(proc, "cannot give up files", "files are withheld by permissions alone");
+    }
+}
+
 static void set_limit(int resource, rlim_t value)
 {
     struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
@@ -205,11 +227,15 @@ void proc_confine(struct proc *proc)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         die(EXIT_CONFINE, "cannot give up new privileges", strerror(errno));
     set_limit(RLIMIT_CORE, 0);
-    if (SANITIZED)
-        return;
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        die(EXIT_CONFINE, "cannot become undumpable", strerror(errno));
-    set_limit(RLIMIT_DATA, data_limit(proc->role));
+    if (SANITIZED_BUILD) {
+        proc->degraded = "built with sanitizers: no memory limit, dumpable, more system calls";
+    } else {
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+            die(EXIT_CONFINE, "cannot become undumpable", strerror(errno));
+        set_limit(RLIMIT_DATA, data_limit(proc->role));
+    }
+    if (confine_syscalls(&proc->keep, proc->role) != 0)
+        not_confined(proc, "cannot give up system calls", "no system call is withheld");
 }
 
 /* Text for a field: cut to its limit, and without the control characters that the codec refuses. The copy
@@ -231,6 +257,9 @@ static int tell(struct proc *proc, enum msg_id id, const void *body)
 void proc_say_ready(struct proc *proc)
 {
     struct msg_ready ready = {.version = SPAN(PROVIDER_PACKET_VERSION)};
+
+    if (*proc->degraded)
+        ready.degraded = span_of(proc->degraded);
 
     if (tell(proc, MSG_READY, &ready) != 0)
         die(EXIT_SOCKET, "cannot tell the supervisor that it is ready", strerror(errno));

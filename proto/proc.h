@@ -7,6 +7,7 @@
 #include <czmq.h>
 
 #include "proto/bus.h"
+#include "proto/confine.h"
 
 struct proc {
     unsigned role;
@@ -14,8 +15,10 @@ struct proc {
     uint64_t incarnation;
     pid_t supervisor_pid;
     const char *runtime_dir;
-    int signals;    /* signalfd: SIGTERM, SIGINT */
-    struct bus bus; /* to the supervisor */
+    int signals;             /* signalfd: SIGTERM, SIGINT */
+    struct bus bus;          /* to the supervisor */
+    struct confinement keep; /* what the role wants to keep; to be filled before proc_shut_files() */
+    const char *degraded;    /* what of the confinement this kernel cannot do; "" */
 };
 
 /* `--version` of every binary: prints and ends the process. For the first line of main(). */
@@ -24,9 +27,15 @@ void proc_version(int argc, char **argv, unsigned role);
  * and a getppid check), opens the log, calms czmq (no handlers, no linger). Ends the process with a sentence
  * when the environment is not the supervisor's: started by hand it says which program to start instead. */
 void proc_enter(struct proc *proc, unsigned role);
+/* Landlock (confine.h). Before the first socket of ZeroMQ, whose threads it does not reach. What the kernel
+ * lacks is remembered for the status; what fails otherwise ends the process with EXIT_CONFINE, unless
+ * --confinement=lenient. */
+void proc_shut_files(struct proc *proc);
 /* Connects to the supervisor's bus. Ends the process with EXIT_SOCKET when that cannot be. */
 void proc_connect(struct proc *proc);
-/* no_new_privs, no core, not dumpable, limits of the role. Any failure ends the process with EXIT_CONFINE. */
+/* no_new_privs, no core, not dumpable, limits of the role, its system calls. Any failure ends the process
+ * with EXIT_CONFINE, unless --confinement=lenient. After it nothing is opened that the role does not open for
+ * its work. */
 void proc_confine(struct proc *proc);
 void proc_say_ready(struct proc *proc);
 /* doing: one sentence without secrets; key: "namespace/name" of the job or NULL; gauges: a map of numbers, or

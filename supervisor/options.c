@@ -99,6 +99,9 @@ static const struct option_row table[] = {
     TEXT("record", GROUP_OURS, WORKER, "", NULL,
          "Directory where each worker keeps the messages of its last 64 jobs; its program's --replay FILE runs one again."),
 
+    CHOICE("confinement", GROUP_OURS, ALL_CHILDREN, "strict", "strict,lenient",
+           "Whether a process that cannot give up files or system calls ends, or goes on and says so in the status."),
+
     /* looking at it */
     TEXT("metrics-bind-address", GROUP_GARDENER, EXPORTER, ":8080", NULL, "Where /metrics is served. 0: nowhere."),
     TEXT("health-bind-address", GROUP_GARDENER, EXPORTER, ":8081", NULL,

@@ -39,8 +39,8 @@ static void pack_row(struct pack *p, const struct tree_row *row)
     bool waits = row->next_start_ms > 0;
     char how[STATUS_TEXT_MAX];
 
-    pack_map(p, 8 + (row->key[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) + (running ? 1 : 0) +
-                    (row->gauges.len > 0));
+    pack_map(p, 8 + (row->key[0] != '\0') + (row->degraded[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) +
+                    (running ? 1 : 0) + (row->gauges.len > 0));
     text(p, "role", role_name(row->role));
     number(p, "slot", (int64_t)row->slot);
     number(p, "pid", row->pid);
@@ -51,6 +51,8 @@ static void pack_row(struct pack *p, const struct tree_row *row)
     text(p, "doing", row->doing);
     if (row->key[0] != '\0')
         text(p, "object", row->key);
+    if (row->degraded[0] != '\0')
+        text(p, "degraded", row->degraded);
     if (died) {
         status_text(row->last_status, how, sizeof how);
         text(p, "lastExit", how);

@@ -25,10 +25,6 @@
 
 extern char **environ;
 
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* The plugin gets the environment that the supervisor was started in (it hands it down under a prefix), what
  * the kubeconfig adds, and nothing of the watcher's own. */
 static void make_environment(const struct exec_entry *entry)
@@ -70,7 +66,7 @@ static int confine(pid_t parent)
         return -1;
     prctl(PR_SET_NAME, "exec-plugin", 0, 0, 0);
     setrlimit(RLIMIT_CORE, &none);
-    if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    if (!SANITIZED_BUILD && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return -1;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);

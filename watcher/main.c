@@ -380,6 +380,8 @@ int main(int argc, char **argv)
     proc_version(argc, argv, WATCHER);
     proc_enter(&w.proc, WATCHER);
     settings_read(&w.settings);
+    settings_keep(&w.settings, &w.proc.keep);
+    proc_shut_files(&w.proc);
     proc_connect(&w.proc);
     watcher_listen(&w);
     watcher_begin(&w);

@@ -166,6 +166,17 @@ void settings_read(struct settings *s)
     read_heartbeat(s);
 }
 
+void settings_keep(const struct settings *settings, struct confinement *keep)
+{
+    const struct access *access = &settings->access;
+
+    confine_read_beside(keep, access->token_file);
+    confine_read_beside(keep, access->ca_file);
+    confine_read_beside(keep, access->cert_file);
+    confine_read_beside(keep, access->key_file);
+    keep->helper = settings->helper.fd >= 0 ? settings->helper.pid : 0;
+}
+
 void settings_clear(struct settings *s)
 {
     exec_helper_end(&s->helper);

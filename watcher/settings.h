@@ -3,6 +3,7 @@
 #ifndef WATCHER_SETTINGS_H
 #define WATCHER_SETTINGS_H
 
+#include "proto/confine.h"
 #include "watcher/access.h"
 #include "watcher/core/watcher.h"
 #include "watcher/exec_helper.h"
@@ -19,6 +20,9 @@ struct settings {
 /* To be called before the first thread: the helper is forked here. Ends the process with a sentence when
  * something is wrong. What it fills in lives as long as *settings. */
 void settings_read(struct settings *settings);
+/* What must stay readable: the folders of the files that are read again, for a change of them may be another
+ * file; and the helper must stay its own child. */
+void settings_keep(const struct settings *settings, struct confinement *keep);
 void settings_clear(struct settings *settings);
 
 /* One line in the log, then exit(code). */

@@ -315,6 +315,8 @@ int main(int argc, char **argv)
     proc_enter(&w.proc, WORKER);
     record_open(&w.record, proc_option("record"), w.proc.slot, w.proc.incarnation);
     w.core = worker_core_new(&ops, w.proc.incarnation);
+    confine_write(&w.proc.keep, w.record.dir_fd);
+    proc_shut_files(&w.proc);
     proc_connect(&w.proc);
     if (connect_siblings(&w)) {
         make_loop(&w);

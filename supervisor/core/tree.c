@@ -211,6 +211,7 @@ void tree_message(struct tree *tree, unsigned from_role, uint64_t from, const st
     switch (message->spec->id) {
     case MSG_READY:
         slot_event(tree, slot, EV_READY, "", now);
+        keep(message->body.ready.degraded, slot->degraded, sizeof slot->degraded);
         if (slot->child.state == CHILD_READY)
             tree->ever_ready |= slot->policy->role;
         break;
@@ -316,6 +317,7 @@ bool tree_row(const struct tree *tree, unsigned index, struct instant now, struc
         .next_start_ms = waits && child->deadline_ms > now.boot_ms ? child->deadline_ms - now.boot_ms : 0,
         .doing = runs ? slot->doing : "",
         .key = runs ? slot->key : "",
+        .degraded = child->state == CHILD_READY ? slot->degraded : "",
         .gauges = {.at = slot->gauges, .len = runs ? slot->gauges_len : 0},
         .gauges_lost = runs && slot->gauges_lost,
         .beat_age_ms = runs ? now.boot_ms - child->beat_ms : 0,

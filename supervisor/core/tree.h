@@ -85,8 +85,9 @@ struct tree_row {
     int last_status;       /* of its predecessor, as waitpid gave it; 0 when there was none */
     int64_t next_start_ms; /* from now, when in backoff */
     const char *doing, *key;
-    struct value gauges; /* the numbers of its last beat, maybe texts; absent when there were none */
-    bool gauges_lost;    /* there were too many to be kept */
+    const char *degraded; /* what its confinement lacks, "" when nothing */
+    struct value gauges;  /* the numbers of its last beat, maybe texts; absent when there were none */
+    bool gauges_lost;     /* there were too many to be kept */
     int64_t beat_age_ms;
     const char *why; /* why it is (or, once dead, was) ended by a signal; "" when it was not. Static text */
     bool leaving;    /* it said that it ends by itself */

@@ -28,7 +28,8 @@ struct slot {
     const char *why; /* why it is being ended; "" when it is not */
     char said[128];  /* the reason that a sibling gave, for why */
     char doing[TREE_DOING_MAX], key[TREE_KEY_MAX];
-    uint8_t *gauges; /* of the last beat that had any: one msgpack value */
+    char degraded[128]; /* what its confinement lacks, as it says; "" */
+    uint8_t *gauges;    /* of the last beat that had any: one msgpack value */
     size_t gauges_len;
     bool gauges_lost; /* the last ones were more than TREE_GAUGES_MAX */
 };

@@ -12,7 +12,7 @@ import time
 from .cases_metrics import get, samples, value
 from .crowd import make, prepare, size, wait_succeeded
 from .harness import T, case
-from .procs import wait_for
+from .procs import Skip, wait_for
 from .shoot import NAME, Shoot
 
 MISBEHAVE = "e2e/misbehave"
@@ -173,3 +173,34 @@ def garbage_to_the_gateway(t: T) -> None:
     t.check("sent frames that no worker" in row["cause"], f"cause {row['cause']!r}")
     wait_succeeded(t, others)
     t.equal(t.provider.processes("packet-gateway")[0]["pid"], gateway, "the gateway's pid")
+
+
+FATAL = ("make-socket", "run-program", "make-process", "kill-all", "kill-parent", "trace-parent", "read-parent")
+REFUSED = ("open-file", "make-file", "make-code")
+
+
+@case
+def a_worker_that_was_taken_over(t: T) -> None:
+    """It cannot open a file or a socket, run or make code, touch another process, or speak in another's name; it dies of the attempt or is refused."""
+    if sanitized(t):
+        raise Skip(f"a build with sanitizers withholds less: {', '.join(FATAL + REFUSED)}")
+    with_bad_worker(t, workers=4)
+    others = make([t.shoot() for _ in range(5)])
+    before = {p["role"]: p["pid"] for p in t.provider.status()["processes"] if p["role"] != "worker"}
+    t.equal([p.get("degraded") for p in t.provider.status()["processes"]], [None] * 7, "what is degraded")
+    fatal = {how: bad(t, how) for how in FATAL}
+    refused = {how: bad(t, how) for how in REFUSED}
+    forger = bad(t, "forge")
+    for how, s in fatal.items():
+        row = wait_quarantined(t, s)
+        t.check("SIGSYS" in row["cause"], f"{how}: {row['cause']!r}")
+        said = records(t, s)[0]["backtrace"]
+        t.check(said and "system call" in said[0] and "is not allowed" in said[0], f"{how}: {said}")
+    for how, s in refused.items():
+        s.wait_state("Succeeded")
+        line = next(json.loads(line) for line in t.provider_log().splitlines() if f'"what":"{how}"' in line)
+        t.equal(line["result"], "refused", how)
+    row = wait_quarantined(t, forger)
+    t.check("sent frames that no worker" in row["cause"], f"forge: {row['cause']!r}")
+    wait_succeeded(t, others)
+    t.equal({p["role"]: p["pid"] for p in t.provider.status()["processes"] if p["role"] != "worker"}, before, "the others' pids")

@@ -62,7 +62,7 @@ def arrive(s: Shoot, state: dict | None) -> None:
 
 def since(t: T, s: Shoot, kind: str) -> list[dict]:
     """The versions from the first one of that type of operation on."""
-    versions = t.recorder.versions(s.namespace, NAME)
+    versions = t.recorder.whole(s.namespace, NAME)
     return versions[next(i for i, v in enumerate(versions) if last(v).get("type") == kind):]
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 
 from .kubeclient import ApiError, KubeClient, path_of
+from .procs import wait_for
 
 
 class Recorder:
@@ -35,6 +36,15 @@ class Recorder:
         """Every version seen, oldest first; versions of a deleted predecessor of the same name too."""
         with self._lock:
             return list(self._versions.get((namespace, name), []))
+
+    def whole(self, namespace: str, name: str) -> list[dict]:
+        """The same, once the watch has shown what a read shows now; for who asks after the end."""
+        obj = self._client.get("Infrastructure", namespace, name)
+        now = obj["metadata"]["resourceVersion"] if obj else None
+        if obj:
+            wait_for(f"the recorder to see version {now} of {namespace}",
+                     lambda: any(v["metadata"]["resourceVersion"] == now for v in self.versions(namespace, name)))
+        return self.versions(namespace, name)
 
     def last(self, namespace: str, name: str) -> dict | None:
         with self._lock:

@@ -123,7 +123,7 @@ setup-build:
 setup-demo:
 	@tests/setup-debian demo
 
-programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker
+programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker $(B)/tests/saboteur.so
 tests: $(UNIT) $(WORLD) $(BENCH) $(TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -173,6 +173,12 @@ $(B)/tests/bad-worker: $(B)/obj/worker/main.o $(B)/obj/tests/e2e/bad_worker.o $(
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
 	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -rdynamic -Wl,--wrap=worker_core_message,--wrap=bus_connect -o $@ $^ $(LIBS_worker)
+
+# Loaded into any role to make it fail (tests/e2e/saboteur.c); never with sanitizers, which must be loaded first.
+$(B)/tests/saboteur.so: tests/e2e/saboteur.c $(B)/flags
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  LINK  $@')
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -shared -fPIC -O1 $(WARNINGS) -Wno-pedantic -o $@ $< -lzmq
 
 define sim_rules
 $(B)/tests/sim-$(1): $(B)/obj/tests/sim/$(1)/main.o $(call shell_,tests/sim/$(1)) $(call core,tests/sim/$(1)) $(BASE)

@@ -1,0 +1,176 @@
+/* tests/e2e/saboteur.c -- loaded before everything else into a child of the supervisor (LD_PRELOAD, by a
+ * wrapper that cases_matrix.py puts in the child's place), so that any role can be made to fail in any way,
+ * from inside and in its work loop: by a signal with a number (sigqueue), and by what a JSON text says. The
+ * program knows nothing of it. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <zmq.h>
+
+enum { NOTHING, EXIT, SPIN, LEAK, FLOOD_VALID, FLOOD_GARBAGE };
+
+#define FRAMES 20000
+
+static volatile sig_atomic_t wish;
+
+/* The frame that was sent last through each socket, with its address. */
+static struct {
+    void *socket;
+    zmq_msg_t parts[2];
+    int n, begun;
+} sent[4];
+
+static void on_wish(int signo, siginfo_t *info, void *context)
+{
+    (void)signo;
+    (void)context;
+    wish = info->si_value.sival_int;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    struct sigaction action = {.sa_sigaction = on_wish, .sa_flags = SA_SIGINFO};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR2, &action, NULL);
+    unsetenv("LD_PRELOAD");
+}
+
+static int (*real_send)(zmq_msg_t *, void *, int);
+
+static int send_again(zmq_msg_t *part, void *socket, int garbage, int flags)
+{
+    zmq_msg_t copy;
+
+    if (garbage) {
+        zmq_msg_init_size(&copy, 64);
+        memset(zmq_msg_data(&copy), 0xc1, 64);
+    } else {
+        zmq_msg_init(&copy);
+        zmq_msg_copy(&copy, part);
+    }
+    int rc = real_send(&copy, socket, flags);
+    if (rc < 0)
+        zmq_msg_close(&copy);
+    return rc;
+}
+
+/* To everybody: the last frame again and again, or garbage in its place. */
+static void flood(int garbage)
+{
+    for (int i = 0; i < FRAMES; i++)
+        for (size_t s = 0; s < sizeof sent / sizeof sent[0]; s++)
+            for (int k = 0; k < sent[s].n; k++) {
+                int last = k == sent[s].n - 1;
+
+                if (send_again(&sent[s].parts[k], sent[s].socket, garbage && last,
+                               ZMQ_DONTWAIT | (last ? 0 : ZMQ_SNDMORE)) < 0)
+                    break;
+            }
+}
+
+static void leak(void)
+{
+    for (;;) {
+        char *block = malloc(1 << 20);
+
+        if (!block)
+            abort(); /* as base/alloc.c ends it */
+        memset(block, 1, 1 << 20);
+    }
+}
+
+static void come_true(void)
+{
+    int what = wish;
+
+    wish = NOTHING;
+    if (what == EXIT)
+        _exit(1);
+    while (what == SPIN)
+        ;
+    if (what == LEAK)
+        leak();
+    if (what == FLOOD_VALID || what == FLOOD_GARBAGE)
+        flood(what == FLOOD_GARBAGE);
+}
+
+static void find_real(void)
+{
+    if (!real_send)
+        real_send = (int (*)(zmq_msg_t *, void *, int))dlsym(RTLD_NEXT, "zmq_msg_send");
+}
+
+int zmq_poll(zmq_pollitem_t *items, int n, long timeout)
+{
+    static int (*real)(zmq_pollitem_t *, int, long);
+
+    if (!real)
+        real = (int (*)(zmq_pollitem_t *, int, long))dlsym(RTLD_NEXT, "zmq_poll");
+    if (wish)
+        come_true();
+    int got = real(items, n, timeout);
+    if (wish)
+        come_true();
+    return got < 0 && errno == EINTR ? 0 : got;
+}
+
+static void keep(zmq_msg_t *part, void *socket, int more)
+{
+    for (size_t s = 0; s < sizeof sent / sizeof sent[0]; s++) {
+        if (sent[s].socket && sent[s].socket != socket)
+            continue;
+        sent[s].socket = socket;
+        if (sent[s].begun < 2) {
+            if (sent[s].n == 0)
+                zmq_msg_init(&sent[s].parts[sent[s].begun]);
+            zmq_msg_copy(&sent[s].parts[sent[s].begun], part);
+        }
+        sent[s].begun++;
+        if (!more) {
+            sent[s].n = sent[s].begun < 2 ? sent[s].begun : 2;
+            sent[s].begun = 0;
+        }
+        return;
+    }
+}
+
+int zmq_msg_send(zmq_msg_t *msg, void *socket, int flags)
+{
+    find_real();
+    keep(msg, socket, flags & ZMQ_SNDMORE);
+    return real_send(msg, socket, flags);
+}
+
+/* The address before a frame. */
+int zmq_send(void *socket, const void *bytes, size_t len, int flags)
+{
+    static int (*real)(void *, const void *, size_t, int);
+    zmq_msg_t part;
+
+    if (!real)
+        real = (int (*)(void *, const void *, size_t, int))dlsym(RTLD_NEXT, "zmq_send");
+    zmq_msg_init_size(&part, len);
+    memcpy(zmq_msg_data(&part), bytes, len);
+    keep(&part, socket, flags & ZMQ_SNDMORE);
+    zmq_msg_close(&part);
+    return real(socket, bytes, len, flags);
+}
+
+/* A bug in the reader of JSON. */
+json_t *json_loadb(const char *text, size_t len, size_t flags, json_error_t *error)
+{
+    static json_t *(*real)(const char *, size_t, size_t, json_error_t *);
+    static const char poison[] = "e2e/kill-the-reader";
+
+    if (!real)
+        real = (json_t * (*)(const char *, size_t, size_t, json_error_t *)) dlsym(RTLD_NEXT, "json_loadb");
+    if (memmem(text, len, poison, sizeof poison - 1))
+        raise(SIGSEGV);
+    return real(text, len, flags, error);
+}

@@ -1,0 +1,32 @@
+"""Starts the program with tests/e2e/saboteur.c loaded into each child, behind a wrapper that can refuse to start it, or start it late."""
+
+from __future__ import annotations
+
+import shutil
+
+from .harness import T
+from .procs import Skip
+
+ROLES = ("worker", "watcher", "packet-gateway", "exporter")
+SLOW_SECONDS = 15                     # longer than a start may take
+WRAPPER = """#!/bin/sh
+[ -e {dir}/refuse-{role} ] && exit 1
+[ -e {dir}/slow-{role} ] && exec sleep {seconds}
+export LD_PRELOAD={saboteur}
+exec {real}/{role} "$@"
+"""
+
+
+def with_saboteur(t: T, **options: object) -> None:
+    """While a file refuse-ROLE or slow-ROLE is in the case's directory, that role does not start as it should."""
+    if "san" in t.build.name:
+        raise Skip("a sanitizer has to be the first that is loaded")
+    libexec, real = t.directory / "libexec", t.directory / "real"
+    shutil.copytree(t.build / "libexec", real)
+    libexec.mkdir()
+    for role in ROLES:
+        wrapper = libexec / role
+        wrapper.write_text(WRAPPER.format(dir=t.directory, role=role, seconds=SLOW_SECONDS, real=real,
+                                          saboteur=(t.build / "tests/saboteur.so").resolve()))
+        wrapper.chmod(0o755)
+    t.start(env={"PROVIDER_PACKET_LIBEXEC": str(libexec)}, **options)

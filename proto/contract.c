@@ -50,3 +50,13 @@ const char *outcome_name(unsigned outcome)
 
     return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "?";
 }
+
+int64_t quarantine_term_ms(uint64_t terms)
+{
+    const int64_t first_ms = 60 * 1000, most_ms = 60 * first_ms;
+    int64_t ms = first_ms;
+
+    for (uint64_t i = 1; i < terms && ms < most_ms; i++)
+        ms *= 2;
+    return ms < most_ms ? ms : most_ms;
+}

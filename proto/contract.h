@@ -71,6 +71,9 @@ const char *role_name(unsigned role);
 #define STOP_ALL_MS         (STOP_WORKERS_MS + STOP_REST_MS + 5000) /* below 30 s (gardener 66) */
 #define EPOCH_CLOSE_MS      5000 /* the gateway must close an epoch within this, or is ended itself */
 
+/* How long an object's terms-th quarantine lasts: a minute, doubled each time, an hour at most. */
+int64_t quarantine_term_ms(uint64_t terms);
+
 /* So many frames that no process of this version sends, and their sender is ended. */
 #define BAD_FRAMES_MAX 8u
 

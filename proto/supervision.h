@@ -52,7 +52,8 @@
     F(S, 5, u64, until, LIMIT_MS * 100, may)                                                                 \
     F(S, 6, u64, told, 1, may)                                                                               \
     F(S, 7, str, cause, LIMIT_TEXT, may)                                                                     \
-    F(S, 8, u64, struck, LIMIT_TIME, may)
+    F(S, 8, u64, struck, LIMIT_TIME, may)                                                                    \
+    F(S, 9, u64, unread, 1, may)
 #define SUSPECTED_FIELDS(F, S) SUSPECT_FIELDS(F, S)
 #define RELEASE_FIELDS(F, S)   F(S, 1, str, key, 2 * LIMIT_NAME + 1, must)
 #define HOLD_FIELDS(F, S)      F(S, 1, u64, on, 1, may)

@@ -64,6 +64,25 @@ static bool open_box(struct supervisor *s, int64_t pid, struct blackbox *box)
     return false;
 }
 
+static bool is_key(const char *key)
+{
+    const char *slash = strchr(key, '/');
+
+    return slash && slash != key && slash[1] &&
+           strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789-./") == strlen(key);
+}
+
+bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size)
+{
+    ssize_t n = -1;
+
+    for (size_t i = 0; i < BUS_PEERS_MAX; i++)
+        if (s->boxes[i].pid == pid && pid != 0)
+            n = pread(s->boxes[i].fd, key, size - 1, offsetof(struct blackbox, key));
+    key[n > 0 ? n : 0] = '\0';
+    return is_key(key);
+}
+
 /* ---- JSON */
 
 static void put_text(FILE *f, const char *text, size_t len)
@@ -224,14 +243,20 @@ static bool store(const struct supervisor *s, const struct tree_row *was, int st
     return true;
 }
 
+bool crash_is(const struct tree_row *was, int status)
+{
+    bool in_order = WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_OK || was->leaving);
+
+    return was->unasked && !in_order;
+}
+
 void crash_reaped(struct supervisor *s, const struct tree_row *was, int status, long peak_kib)
 {
     struct blackbox box;
     char path[SUPERVISOR_DIR_MAX + 120];
-    bool in_order = WIFEXITED(status) && (WEXITSTATUS(status) == EXIT_OK || was->leaving);
 
     open_box(s, was->pid, &box);
-    if (!was->unasked || in_order)
+    if (!crash_is(was, status))
         return;
     if (store(s, was, status, peak_kib, &box, path, sizeof path))
         log_info("wrote a crash record", F_STR("file", path));

@@ -81,6 +81,11 @@ void identity_write(char *identity, int64_t pid, const char *pod_name, const cha
  */
 int crash_box_make(void);
 void crash_box_keep(struct supervisor *s, int64_t pid, int box);
+/* The object ("namespace/name") that the box of this process names; false when it names none. What is no such
+ * name is not taken for one. */
+bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size);
+/* Was this an end that nobody asked for? */
+bool crash_is(const struct tree_row *was, int status);
 /* The process of this row, as it was, has been reaped. Writes a record if it was an end that nobody asked
  * for; peak_kib: its largest resident memory. Frees its box. */
 void crash_reaped(struct supervisor *s, const struct tree_row *was, int status, long peak_kib);

@@ -11,7 +11,9 @@
 
 #include "base/alloc.h"
 
-#define SILENT_MS (BEAT_EVERY_MS + 1000) /* it has missed a beat */
+#define READING_DEATHS 2u          /* watchers that end at an object before its body is not read any more */
+#define CHANCE_S       (60u * 60u) /* further apart they have nothing to do with each other */
+#define SILENT_MS      (BEAT_EVERY_MS + 1000) /* it has missed a beat */
 
 static bool is_silent(const struct slot *slot, struct instant now)
 {
@@ -73,7 +75,9 @@ void blame_suspect(struct tree *tree, const struct msg_suspect *said)
             *s = (struct tree_suspect){0};
         return;
     }
-    *s = (struct tree_suspect){.strikes = said->strikes,
+    *s = (struct tree_suspect){.deaths = s->deaths,
+                               .unread = said->unread != 0,
+                               .strikes = said->strikes,
                                .terms = said->terms,
                                .until = said->until,
                                .struck = said->struck,
@@ -96,7 +100,29 @@ void blame_hand_over(struct tree *tree)
                                           .until = s->until,
                                           .told = s->told,
                                           .cause = span_of(s->cause),
-                                          .struck = s->struck});
+                                          .struck = s->struck,
+                                          .unread = s->unread});
+}
+
+/* One death may be chance: another process' greed, a machine that fails. */
+void tree_blame_reading(struct tree *tree, const char *key, int status, struct instant now)
+{
+    uint64_t now_s = (uint64_t)(now.wall_ms / 1000);
+    struct tree_suspect *s = place_of(tree, span_of(key));
+
+    if (strcmp(s->key, key) != 0) {
+        *s = (struct tree_suspect){0};
+        snprintf(s->key, sizeof s->key, "%s", key);
+    }
+    s->deaths = s->deaths && now_s - s->struck < CHANCE_S ? s->deaths + 1 : 1;
+    s->struck = now_s;
+    s->strikes = s->strikes > s->deaths ? s->strikes : s->deaths;
+    blame_cause(tree->watcher, status, s->cause, sizeof s->cause);
+    if (s->deaths < READING_DEATHS)
+        return;
+    s->terms++;
+    s->unread = true;
+    s->until = (uint64_t)now.boot_ms + (uint64_t)quarantine_term_ms(s->terms);
 }
 
 const struct tree_suspect *tree_suspect(const struct tree *tree, unsigned index)

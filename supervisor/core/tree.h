@@ -106,12 +106,18 @@ struct tree_suspect {
     uint64_t until;          /* CLOCK_BOOTTIME ms, the end of its quarantine; 0: it is in none */
     uint64_t struck;         /* seconds of wall clock, the last death */
     bool told;               /* its status says so */
+    uint64_t deaths;         /* of watchers at it, in a row */
+    bool unread;             /* so its body is not read until then (design 12.13) */
 };
 /* The index-th suspect, or NULL after the last. */
 const struct tree_suspect *tree_suspect(const struct tree *tree, unsigned index);
 /* Lets the object, or with key "" all of them, out of quarantine: one more trial each. Returns how many that
  * concerns. */
 unsigned tree_release(struct tree *tree, const char *key);
+
+/* The watcher has ended while it read this object ("namespace/name"), whose fault that may be. To be called
+ * before tree_reaped(). */
+void tree_blame_reading(struct tree *tree, const char *key, int status, struct instant now);
 
 /* What the watcher said last of the leader Lease. */
 struct tree_leader {

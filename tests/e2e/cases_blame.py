@@ -13,6 +13,7 @@ from .cases_metrics import get, samples, value
 from .crowd import make, prepare, size, wait_succeeded
 from .harness import T, case
 from .procs import Skip, wait_for
+from .saboteur import with_saboteur
 from .shoot import NAME, Shoot
 
 MISBEHAVE = "e2e/misbehave"
@@ -204,3 +205,27 @@ def a_worker_that_was_taken_over(t: T) -> None:
     t.check("sent frames that no worker" in row["cause"], f"forge: {row['cause']!r}")
     wait_succeeded(t, others)
     t.equal({p["role"]: p["pid"] for p in t.provider.status()["processes"] if p["role"] != "worker"}, before, "the others' pids")
+
+
+@case
+def an_object_that_kills_its_reader(t: T) -> None:
+    """Two watchers end at the same object as they read it: the next does not read it, says so, and works on for the others."""
+    with_saboteur(t, workers=2)
+    first = t.shoot().create()
+    first.wait_state("Succeeded")
+    s = t.shoot()
+    prepare([s])
+    s.make_infrastructure({"e2e/kill-the-reader": "now"})
+    row = wait_quarantined(t, s)
+    t.check("SIGSEGV" in row["cause"], f"cause {row['cause']!r}")
+    t.check(row["nextTrialMs"] > 30000, f"it is tried again in {row['nextTrialMs']} ms")
+    t.barrier()
+    watcher = t.provider.processes("watcher")[0]
+    t.equal(len(records(t, s)), 2, "crash records")
+    t.equal({r["role"] for r in records(t, s)}, {"watcher"}, "who died")
+    s.patch({"metadata": {"annotations": {"e2e/kill-the-reader": None}}})
+    t.barrier()
+    t.equal(s.status().get("lastOperation"), None, "lastOperation of the object that is not read")
+    t.check("released 1" in t.provider.packetctl("quarantine", "release", f"{s.namespace}/{NAME}"), "release")
+    s.wait_state("Succeeded")
+    t.equal(t.provider.processes("watcher")[0]["pid"], watcher["pid"], "the watcher's pid")

@@ -95,6 +95,31 @@ static void test_suspects_outlive_the_watcher(void **unused)
     close_stage(st);
 }
 
+/* design 12.13: what the watcher reads may be what ends it. */
+static void test_two_watchers_at_one_object(void **unused)
+{
+    struct stage *st = open_running();
+    const struct tree_suspect *s;
+
+    (void)unused;
+    tree_blame_reading(st->tree, "ns/a", SIGSEGV, st->now);
+    assert_non_null(s = tree_suspect(st->tree, 0));
+    assert_string_equal(s->cause, "it was ended by SIGSEGV");
+    assert_false(s->unread);
+    assert_int_equal(s->until, 0);
+    next_watcher(st);
+    st->now.wall_ms += 60 * 60 * 1000; /* chance */
+    tree_blame_reading(st->tree, "ns/a", SIGSEGV, st->now);
+    assert_false(s->unread);
+    tree_blame_reading(st->tree, "ns/a", SIGABRT, st->now);
+    assert_true(s->unread);
+    assert_int_equal(s->until, st->now.boot_ms + 60000);
+    tree_blame_reading(st->tree, "ns/a", SIGABRT, st->now);
+    assert_int_equal(s->until, st->now.boot_ms + 120000);
+    assert_int_equal(tree_release(st->tree, "ns/a"), 1);
+    close_stage(st);
+}
+
 static void test_the_oldest_makes_room(void **unused)
 {
     struct stage *st = open_running();
@@ -247,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_to_blame_while_a_sibling_is_silent),
         cmocka_unit_test(test_who_was_told_to_go_proves_nothing),
         cmocka_unit_test(test_suspects_outlive_the_watcher),
+        cmocka_unit_test(test_two_watchers_at_one_object),
         cmocka_unit_test(test_the_oldest_makes_room),
         cmocka_unit_test(test_release),
         cmocka_unit_test(test_more_workers),

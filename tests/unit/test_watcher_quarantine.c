@@ -251,6 +251,39 @@ static void test_what_was_held_against_it_before(void **state)
     fx_free(fx);
 }
 
+/* design 12.13: watchers died at its body, so it is not decoded before its term is over; the others are. */
+static void test_a_body_at_which_watchers_died(void **state)
+{
+    struct fx *fx = fx_new(false, "");
+    struct msg_suspected known = {.key = SPAN("shoot--a--b/infra"),
+                                  .strikes = 2,
+                                  .terms = 1,
+                                  .unread = 1,
+                                  .until = (uint64_t)fx->now.boot_ms + MINUTE,
+                                  .cause = SPAN("it was ended by SIGSEGV")};
+
+    (void)state;
+    fx_peer(fx, GATEWAY, THE_GATEWAY);
+    fx_peer(fx, WORKER, THE_WORKER);
+    fx_say(fx, SUPERVISOR, 0, MSG_SUSPECTED, &known, 0, 0);
+    fx_go(fx);
+    fx_answer_list(fx, "5", "", 1, &(struct fx_object){.version = "10"});
+    fx_idle(fx, THE_WORKER);
+    assert_null(cache_find(&fx->core->cache, SPAN("shoot--a--b"), SPAN("infra")));
+    assert_null(fx->core->jobs);
+    fx_event(fx, "MODIFIED", (struct fx_object){.version = "11"});
+    assert_null(cache_find(&fx->core->cache, SPAN("shoot--a--b"), SPAN("infra")));
+    fx_event(fx, "ADDED", (struct fx_object){.version = "12", .ns = "shoot--a--c"});
+    assert_non_null(cache_find(&fx->core->cache, SPAN("shoot--a--c"), SPAN("infra")));
+    fx_run(fx);
+    fx_tick(fx, MINUTE + 1000);
+    another_worker(fx);
+    assert_false(reported(fx).unread);
+    read_afresh(fx, (struct fx_object){.version = "12"});
+    assert_non_null(fx->core->jobs);
+    fx_free(fx);
+}
+
 /* The write of its status is refused: it is tried again, and nobody gets the object meanwhile. */
 static void test_the_status_cannot_be_written(void **state)
 {
@@ -318,6 +351,7 @@ int main(void)
         cmocka_unit_test(test_a_death_that_proves_nothing),
         cmocka_unit_test(test_never),
         cmocka_unit_test(test_what_was_held_against_it_before),
+        cmocka_unit_test(test_a_body_at_which_watchers_died),
         cmocka_unit_test(test_the_status_cannot_be_written),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_retry),

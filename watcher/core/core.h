@@ -300,6 +300,10 @@ void quarantine_answer(struct watcher_core *core, const struct call *call,
                        const struct watcher_result *result);
 void quarantine_known(struct watcher_core *core, const struct msg_suspected *said);
 void quarantine_release(struct watcher_core *core, struct span key);
+/* Must its body be left alone, as watchers ended while they read it? For as long as its term lasts. */
+bool quarantine_unread(struct watcher_core *core, struct span ns, struct span name);
+/* The same before a job; true: the job is over. */
+bool quarantine_keeps_unread(struct watcher_core *core, struct job *job);
 unsigned quarantine_count(const struct watcher_core *core);
 
 /* grants.c */

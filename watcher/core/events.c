@@ -1,8 +1,10 @@
 /* watcher/core/events.c -- takes in one object as a list or the watch showed it: remembers its hashes and
  * queues its key if that is work. Never keeps the object itself, but as the body of a queued key. Called by
  * reflector.c. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/blackbox.h"
 #include "base/log.h"
 #include "watcher/core/convert.h"
 #include "watcher/core/core.h"
@@ -97,7 +99,36 @@ static void not_ours(struct watcher_core *core, const struct object *object)
     cache_remove(&core->cache, known);
 }
 
-void events_seen(struct watcher_core *core, enum sighting how, struct text text)
+/* Left for later, when it may be read again; then by a GET. */
+static void leave_unread(struct watcher_core *core, struct span ns, struct span name)
+{
+    struct known *known = cache_find(&core->cache, ns, name);
+
+    if (known)
+        cache_round_saw(&core->cache, known);
+    queue_add(&core->queue, ns, name, PRIORITY_INITIAL, (struct value){0}, core->now.boot_ms);
+}
+
+/* The box says at which object we are before anything of it is decoded: should that end us, the supervisor
+ * holds it against the object. Returns whether it may be decoded. */
+static bool may_read(struct watcher_core *core, struct text text)
+{
+    struct text metadata = scan_member(text, "metadata");
+    struct span ns = scan_string(scan_member(metadata, "namespace"));
+    struct span name = scan_string(scan_member(metadata, "name"));
+    char key[KEY_MAX];
+
+    if (!object_name_ok(ns) || !object_name_ok(name))
+        return true;
+    snprintf(key, sizeof key, "%.*s/%.*s", (int)ns.len, ns.p, (int)name.len, name.p);
+    blackbox_about(key, "reading an event");
+    if (!quarantine_unread(core, ns, name))
+        return true;
+    leave_unread(core, ns, name);
+    return false;
+}
+
+static void take_event(struct watcher_core *core, enum sighting how, struct text text)
 {
     struct object object;
     struct known *known;
@@ -127,6 +158,13 @@ void events_seen(struct watcher_core *core, enum sighting how, struct text text)
                   : object.deletion.len  ? PRIORITY_DELETE
                                          : PRIORITY_LIVE,
                   object.whole, core->now.boot_ms);
+}
+
+void events_seen(struct watcher_core *core, enum sighting how, struct text text)
+{
+    if (may_read(core, text))
+        take_event(core, how, text);
+    blackbox_about("", "");
 }
 
 void events_deleted(struct watcher_core *core, struct text text)

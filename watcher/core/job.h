@@ -64,6 +64,7 @@ struct suspect {
     int64_t until_ms;        /* CLOCK_BOOTTIME, the end of its quarantine; 0: it is in none */
     int64_t struck_s;        /* wall clock */
     bool told;               /* its status says so */
+    bool unread;             /* watchers died at it: until then its body is not even read (design 12.13) */
 };
 
 #endif

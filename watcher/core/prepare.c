@@ -116,6 +116,8 @@ void prepare_start(struct watcher_core *core, struct job *job)
     struct span ns = work_ns(job->work);
     bool held = job->object.out.size > 0;
 
+    if (quarantine_keeps_unread(core, job))
+        return;
     if (held && !object_there(core, job))
         return;
     requests_start(core, CALL_CLUSTER, job, x_asprintf(API_GROUP "/clusters/%.*s", (int)ns.len, ns.p), NULL,

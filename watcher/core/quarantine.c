@@ -13,9 +13,6 @@
 #include "base/log.h"
 #include "watcher/core/core.h"
 
-#define TERM_FIRST_MS (60 * 1000)
-#define TERM_MAX_MS   (60 * 60 * 1000)
-
 static struct suspect *find(struct watcher_core *core, struct span key)
 {
     for (unsigned i = 0; core->suspects && i < SUSPECTS_MAX; i++)
@@ -68,6 +65,7 @@ static void report(struct watcher_core *core, const struct suspect *s)
         .told = s->told,
         .cause = span_of(s->cause),
         .struck = s->struck_s > 0 ? (uint64_t)s->struck_s : 0,
+        .unread = s->unread,
     };
 
     core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_SUSPECT, &body, 0);
@@ -78,15 +76,6 @@ static void forget(struct watcher_core *core, struct suspect *s)
     s->strikes = 0;
     report(core, s);
     *s = (struct suspect){0};
-}
-
-static int64_t term_ms(uint64_t terms)
-{
-    int64_t ms = TERM_FIRST_MS;
-
-    for (uint64_t i = 1; i < terms && ms < TERM_MAX_MS; i++)
-        ms *= 2;
-    return ms < TERM_MAX_MS ? ms : TERM_MAX_MS;
 }
 
 void quarantine_strike(struct watcher_core *core, const struct job *job, const char *cause)
@@ -101,11 +90,12 @@ void quarantine_strike(struct watcher_core *core, const struct job *job, const c
         version_of(&object, s->version);
     if (core->config.quarantine_after && s->strikes >= core->config.quarantine_after) {
         s->terms++;
-        s->until_ms = core->now.boot_ms + term_ms(s->terms);
+        s->until_ms = core->now.boot_ms + quarantine_term_ms(s->terms);
         s->told = false;
         core->quarantines++;
         log_warn("an object is put into quarantine", F_STR("key", s->key), F_INT("strikes", s->strikes),
-                 F_STR("cause", s->cause), F_INT("term", s->terms), F_INT("forMs", term_ms(s->terms)),
+                 F_STR("cause", s->cause), F_INT("term", s->terms),
+                 F_INT("forMs", quarantine_term_ms(s->terms)),
                  F_STR("advice", "`packetctl quarantine list`; a change of the object, or `packetctl "
                                  "quarantine release`, tries it again"));
     }
@@ -126,6 +116,7 @@ static void try_once(struct watcher_core *core, struct suspect *s, const char *w
     log_info("an object in quarantine is tried again", F_STR("key", s->key), F_STR("why", why),
              F_STR("cause", s->cause));
     s->until_ms = 0;
+    s->unread = false;
     s->strikes = core->config.quarantine_after ? core->config.quarantine_after - 1 : 0;
     report(core, s);
 }
@@ -252,6 +243,45 @@ void quarantine_answer(struct watcher_core *core, const struct call *call,
     }
 }
 
+/* ---- bodies at which watchers died (design 12.13) */
+
+static bool is_key_of(const char *key, struct span ns, struct span name)
+{
+    const char *slash = strchr(key, '/');
+
+    return slash && span_is(name, slash + 1) && ns.len == (uint32_t)(slash - key) &&
+           memcmp(ns.p, key, ns.len) == 0;
+}
+
+/* The one that may not be read yet, or NULL. */
+static struct suspect *find_unread(struct watcher_core *core, struct span ns, struct span name)
+{
+    for (unsigned i = 0; core->suspects && ns.p && name.p && i < SUSPECTS_MAX; i++) {
+        struct suspect *s = &core->suspects[i];
+
+        if (!s->unread || !is_key_of(s->key, ns, name))
+            continue;
+        if (core->now.boot_ms < s->until_ms)
+            return s;
+        try_once(core, s, "its time is over");
+    }
+    return NULL;
+}
+
+bool quarantine_unread(struct watcher_core *core, struct span ns, struct span name)
+{
+    return find_unread(core, ns, name) != NULL;
+}
+
+bool quarantine_keeps_unread(struct watcher_core *core, struct job *job)
+{
+    struct suspect *s = find_unread(core, work_ns(job->work), work_name(job->work));
+
+    if (s)
+        leave_alone(core, job, s);
+    return s != NULL;
+}
+
 /* ---- what the supervisor says */
 
 void quarantine_known(struct watcher_core *core, const struct msg_suspected *said)
@@ -262,6 +292,7 @@ void quarantine_known(struct watcher_core *core, const struct msg_suspected *sai
     s->terms = said->terms;
     s->until_ms = (int64_t)said->until;
     s->told = said->told != 0;
+    s->unread = said->unread != 0;
     s->struck_s = (int64_t)said->struck;
     span_copy(said->version, s->version, sizeof s->version);
     span_copy(said->cause, s->cause, sizeof s->cause);

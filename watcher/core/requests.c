@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/blackbox.h"
 #include "watcher/core/core.h"
 
 #define RETRIES_MAX        10 /* after 429 or 5xx with Retry-After (kubernetes 49) */
@@ -171,7 +172,10 @@ void requests_result(struct watcher_core *core, const struct watcher_result *res
         return;
     }
     *link = call->next;
+    if (call->job)
+        blackbox_about(call->job->work->key, "reading an answer");
     deliver(core, call, result);
+    blackbox_about("", "");
     call_free(call);
 }
 

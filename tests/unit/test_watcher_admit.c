@@ -304,6 +304,22 @@ static void test_an_echo_that_overtakes_its_answer(void **state)
     fx_free(fx);
 }
 
+/* A dead watcher's write that arrives late shows a run that nobody is in (world 73101; design 12.1). */
+static void test_a_run_that_nobody_is_in(void **state)
+{
+    struct fx *fx = fx_running(false);
+    struct fx_object o = {.version = "10", .status = SUCCEEDED};
+
+    (void)state;
+    fx_event(fx, "ADDED", o);
+    assert_false(is_work(fx, "infra"));
+    o.version = "11";
+    o.status = "{\"lastOperation\":{\"type\":\"Reconcile\",\"state\":\"Processing\"}}";
+    fx_event(fx, "MODIFIED", o);
+    assert_true(is_work(fx, "infra"));
+    fx_free(fx);
+}
+
 /* 14: nothing while the Shoot is Failed; the annotation stays, and any later event looks again */
 static void test_failed_shoot(void **state)
 {
@@ -332,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_own_writes_are_echoes),
         cmocka_unit_test(test_late_events_are_no_news),
         cmocka_unit_test(test_an_echo_that_overtakes_its_answer),
+        cmocka_unit_test(test_a_run_that_nobody_is_in),
         cmocka_unit_test(test_failed_shoot),
     };
 

@@ -91,3 +91,8 @@ bool admit_change(const struct admit_rules *rules, const struct known *before, c
         return true;
     return now->deletion.len && (changed || status == before->status);
 }
+
+bool admit_orphan(const struct known *before, const struct object *now, uint64_t status)
+{
+    return span_is(now->op_state, "Processing") && status != before->status && !admit_nothing(now);
+}

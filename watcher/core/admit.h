@@ -25,5 +25,8 @@ bool admit_new(const struct admit_rules *rules, const struct object *object);
  * 12.14)? rule and status: hashes of the new version. */
 bool admit_change(const struct admit_rules *rules, const struct known *before, const struct object *now,
                   uint64_t rule, uint64_t status);
+/* Does a version begin to show a run as under way, while nobody here is in one? Then the write of a dead
+ * process has arrived late, and nobody would ever end what it shows (design 12.1). */
+bool admit_orphan(const struct known *before, const struct object *now, uint64_t status);
 
 #endif

@@ -258,6 +258,8 @@ void jobs_pump(struct watcher_core *core);
 struct job *jobs_find(struct watcher_core *core, uint64_t worker, uint64_t id);
 /* A version of the key that the job has not read: true when its preparation will read it. */
 bool jobs_news(struct watcher_core *core, struct span ns, struct span name);
+/* Is there a job of the key, in whatever phase? */
+bool jobs_under_way(struct watcher_core *core, struct span ns, struct span name);
 /* Is this rule hash what a PATCH under way will bring about? */
 bool jobs_expect(struct watcher_core *core, struct span ns, struct span name, uint64_t rule);
 void jobs_worker_up(struct watcher_core *core, uint64_t incarnation);

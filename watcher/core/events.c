@@ -78,7 +78,9 @@ static bool take_in(struct watcher_core *core, struct known *known, const struct
         known->rule = rule;
         echo = true;
     }
-    work = !echo && admit_change(&core->rules, known, object, rule, status);
+    work =
+        !echo && (admit_change(&core->rules, known, object, rule, status) ||
+                  (admit_orphan(known, object, status) && !jobs_under_way(core, object->ns, object->name)));
     remember(core, known, object, rule, status);
     return work;
 }

@@ -142,6 +142,11 @@ bool jobs_news(struct watcher_core *core, struct span ns, struct span name)
     return true;
 }
 
+bool jobs_under_way(struct watcher_core *core, struct span ns, struct span name)
+{
+    return core->jobs && job_of_key(core, ns, name);
+}
+
 bool jobs_expect(struct watcher_core *core, struct span ns, struct span name, uint64_t rule)
 {
     struct job *job = core->jobs ? job_of_key(core, ns, name) : NULL;

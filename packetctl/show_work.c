@@ -37,12 +37,16 @@ int show_limits(const struct message *answer, const struct command_line *line)
     for (struct value_iter it = value_each(answer->body.status.processes); value_next(&it);) {
         if (!value_is_text(value_get(it.item, "role"), role_name(GATEWAY)))
             continue;
+        if (!value_get(it.item, "gauges").len)
+            break;
         if (line->json)
             return print_json(to_json(value_get(it.item, "gauges")));
         show_calls(it.item);
         return PACKETCTL_OK;
     }
-    fprintf(stderr, "packetctl: no packet-gateway is at work\n");
+    fprintf(
+        stderr,
+        "packetctl: no packet-gateway is at work, or it has told nothing yet; ask again in two seconds\n");
     return PACKETCTL_FAILED;
 }
 

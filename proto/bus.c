@@ -76,10 +76,9 @@ static int name_endpoint(const char *dir, const char *endpoint, struct address *
     return -1;
 }
 
-static int open_socket(struct bus *bus, int type, const char *endpoint)
+static int open_socket(struct bus *bus, int type)
 {
     bus->listens = type == ZMQ_ROUTER;
-    bus->any_peer = strcmp(endpoint, ENDPOINT_CONTROL) == 0;
     bus->sock = zsock_new(type);
     if (!bus->sock) {
         errno = errno ? errno : EMFILE;
@@ -119,7 +118,7 @@ int bus_listen(struct bus *bus, const char *dir, const char *endpoint, unsigned 
     *bus = (struct bus){.my_role = my_role, .my_incarnation = my_incarnation, .peer_roles = peer_roles};
     if (name_endpoint(dir, endpoint, &address) || remove_old(path_of(&address)))
         return -1;
-    if (open_socket(bus, ZMQ_ROUTER, endpoint) || zmq_bind(raw(bus), address.text) ||
+    if (open_socket(bus, ZMQ_ROUTER) || zmq_bind(raw(bus), address.text) ||
         chmod(path_of(&address), SOCKET_MODE))
         return close_failed(bus);
     return 0;
@@ -133,7 +132,7 @@ int bus_connect(struct bus *bus, const char *dir, const char *endpoint, unsigned
     *bus = (struct bus){.my_role = my_role, .my_incarnation = my_incarnation, .peer_roles = peer_roles};
     if (name_endpoint(dir, endpoint, &address))
         return -1;
-    if (open_socket(bus, ZMQ_DEALER, endpoint) || zmq_connect(raw(bus), address.text))
+    if (open_socket(bus, ZMQ_DEALER) || zmq_connect(raw(bus), address.text))
         return close_failed(bus);
     return 0;
 }
@@ -232,10 +231,6 @@ static enum verdict identify(struct bus *bus, struct inbound *in)
     const struct bus_peer *gone;
 
     in->from = (struct bus_peer){.pid = pid};
-    if (bus->any_peer) {
-        in->from.role = bus->listens ? CONTROL : bus->peer_roles;
-        return FRAME_OK;
-    }
     if (bus->listens)
         routing_id = peers_number(zmq_msg_data(&in->routing_id), zmq_msg_size(&in->routing_id));
     struct bus_peer *known = peers_by_pid(bus->peers, bus->n_peers, bus->peer_roles, pid, routing_id);
@@ -254,11 +249,11 @@ static enum verdict check_incarnations(const struct bus *bus, const struct inbou
 {
     const struct envelope *e = &in->message.envelope;
 
-    if (e->to != bus->my_incarnation && !(bus->any_peer && e->to == 0))
+    if (e->to != bus->my_incarnation)
         return FRAME_OLD_INCARNATION;
-    if (!bus->any_peer && e->from != in->from.incarnation) /* where it listens, the routing id had said so */
+    if (e->from != in->from.incarnation) /* where it listens, the routing id had said so */
         return bus->listens ? FRAME_BAD_ENVELOPE : FRAME_OLD_INCARNATION;
-    return bus->any_peer && bus->listens && e->from != 0 ? FRAME_BAD_ENVELOPE : FRAME_OK;
+    return FRAME_OK;
 }
 
 /* Whoever is known to have sent it answers for it. */
@@ -285,11 +280,8 @@ bool bus_receive(struct bus *bus, struct inbound *in, enum verdict *verdict)
     if (*verdict == FRAME_OK)
         *verdict = msg_decode(zmq_msg_data(&in->frame), zmq_msg_size(&in->frame), in->from.role, bus->my_role,
                               &in->message);
-    if (*verdict == FRAME_OK) {
+    if (*verdict == FRAME_OK)
         *verdict = check_incarnations(bus, in);
-        if (*verdict == FRAME_OK && bus->any_peer && !bus->listens)
-            in->from.incarnation = in->message.envelope.from;
-    }
     if (*verdict != FRAME_OK) {
         const struct msg_spec *spec = in->message.spec;
         memset(&in->message, 0, sizeof(in->message));
@@ -372,28 +364,14 @@ int bus_send(struct bus *bus, uint64_t to, enum msg_id id, const void *body, con
     char routing_id[DECIMAL_MAX];
     zmq_msg_t frame;
 
-    if (!bus->any_peer) {
-        const struct bus_peer *known = peers_by_incarnation(bus->peers, bus->n_peers, to);
-        if (!known || (bus->listens && !known->heard)) {
-            errno = EHOSTUNREACH;
-            return count_sent(bus, id, 0, &peer, -1);
-        }
-        peer = *known;
+    const struct bus_peer *known = peers_by_incarnation(bus->peers, bus->n_peers, to);
+    if (!known || (bus->listens && !known->heard)) {
+        errno = EHOSTUNREACH;
+        return count_sent(bus, id, 0, &peer, -1);
     }
+    peer = *known;
     if (make_frame(bus, to, id, body, envelope, &frame) != 0)
         return count_sent(bus, id, 0, &peer, -1);
     int n = snprintf(routing_id, sizeof(routing_id), "%llu", (unsigned long long)to);
     return send_frame(bus, &peer, id, bus->listens ? routing_id : NULL, (size_t)n, &frame);
-}
-
-int bus_answer(struct bus *bus, struct inbound *to, enum msg_id id, const void *body)
-{
-    const struct envelope *asked = &to->message.envelope;
-    struct envelope envelope = {.correlation = asked->correlation, .epoch = asked->epoch};
-    zmq_msg_t frame;
-
-    if (make_frame(bus, asked->from, id, body, &envelope, &frame) != 0)
-        return count_sent(bus, id, 0, &to->from, -1);
-    return send_frame(bus, &to->from, id, to->has_routing_id ? zmq_msg_data(&to->routing_id) : NULL,
-                      zmq_msg_size(&to->routing_id), &frame);
 }

@@ -27,7 +27,6 @@ struct bus {
     unsigned my_role;
     uint64_t my_incarnation;
     unsigned peer_roles; /* roles that may be at the other end */
-    bool any_peer;       /* ENDPOINT_CONTROL: access comes from the file's mode; frames need no known pid */
     struct bus_peer peers[BUS_PEERS_MAX];
     unsigned n_peers;
     struct bus_peer gone[BUS_GONE_MAX]; /* ring */
@@ -42,8 +41,8 @@ struct bus {
 struct inbound {
     zmq_msg_t frame;
     struct message message;
-    struct bus_peer from; /* for the control socket: role CONTROL, pid as the kernel says */
-    zmq_msg_t routing_id; /* of a ROUTER's peer; answers on the control socket go there */
+    struct bus_peer from;
+    zmq_msg_t routing_id; /* of a ROUTER's peer */
     bool has_routing_id;
 };
 
@@ -75,7 +74,5 @@ void inbound_close(struct inbound *in);
  * or, on a listening socket, a peer that has not sent its first frame), EINVAL (the message breaks its own
  * limits: our error). Never drops silently (design 12.17). */
 int bus_send(struct bus *bus, uint64_t to, enum msg_id id, const void *body, const struct envelope *envelope);
-/* Answers a frame that has come in, with its correlation id; on the control socket the only way to send. */
-int bus_answer(struct bus *bus, struct inbound *to, enum msg_id id, const void *body);
 
 #endif

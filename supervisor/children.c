@@ -111,17 +111,21 @@ static void on_beat(struct supervisor *s, const struct inbound *in)
              F_INT("bytes", in->message.body.beat.gauges.len));
 }
 
-static void on_message(struct supervisor *s, struct inbound *in)
+static void on_ask_status(struct supervisor *s, const struct inbound *in)
 {
+    const struct envelope envelope = {.correlation = in->message.envelope.correlation};
     struct status_answer answer;
 
+    status_make(s, &answer);
+    if (bus_send(&s->bus, in->from.incarnation, MSG_STATUS, &answer.body, &envelope) != 0)
+        log_debug("the exporter did not take its answer", F_STR("error", strerror(errno)));
+    status_free(&answer);
+}
+
+static void on_message(struct supervisor *s, struct inbound *in)
+{
     switch (in->message.spec->id) {
-    case MSG_ASK_STATUS:
-        status_make(s, &answer);
-        if (bus_answer(&s->bus, in, MSG_STATUS, &answer.body) != 0)
-            log_debug("the exporter did not take its answer", F_STR("error", strerror(errno)));
-        status_free(&answer);
-        return;
+    case MSG_ASK_STATUS: on_ask_status(s, in); return;
     case MSG_BEAT: on_beat(s, in); break;
     case MSG_READY: on_ready(s, in); break;
     case MSG_END_WORKER: on_end_worker(in); break;

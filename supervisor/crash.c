@@ -83,6 +83,30 @@ bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size)
     return is_key(key);
 }
 
+/* Whatever a process writes there is shown to people. */
+static void copy_printable(const char *from, size_t from_size, char *to, size_t size)
+{
+    size_t n = strnlen(from, from_size < size - 1 ? from_size : size - 1);
+
+    for (size_t i = 0; i < n; i++)
+        to[i] = from[i] >= 0x20 && from[i] < 0x7f ? from[i] : '?';
+    to[n] = '\0';
+}
+
+bool crash_box_look(const struct supervisor *s, int64_t pid, char *key, char *doing, size_t size)
+{
+    struct blackbox box;
+
+    for (size_t i = 0; i < BUS_PEERS_MAX && pid != 0; i++) {
+        if (s->boxes[i].pid != pid || pread(s->boxes[i].fd, &box, offsetof(struct blackbox, log_end), 0) < 0)
+            continue;
+        copy_printable(box.key, sizeof box.key, key, size);
+        copy_printable(box.doing, sizeof box.doing, doing, size);
+        return true;
+    }
+    return false;
+}
+
 /* ---- JSON */
 
 static void put_text(FILE *f, const char *text, size_t len)

@@ -72,10 +72,9 @@ int loop_run(struct supervisor *s)
     s->loop = zloop_new();
     zloop_set_nonstop(s->loop, true); /* only our own handlers end it */
     zloop_reader(s->loop, s->bus.sock, children_on_frame, s);
-    zloop_reader(s->loop, s->control.sock, control_on_frame, s);
     zloop_reader_set_tolerant(s->loop, s->bus.sock);
-    zloop_reader_set_tolerant(s->loop, s->control.sock);
     zloop_poller(s->loop, &signals, reap_on_signal, s);
+    clients_begin(s);
 
     tree_start(s->tree, clock_now());
     if (loop_end_turn(s) == 0)

@@ -64,7 +64,7 @@ static void make_tree(struct supervisor *s)
 
 static void end(struct supervisor *s, int code)
 {
-    bus_close(&s->control);
+    clients_end(s);
     bus_close(&s->bus);
     tree_free(s->tree);
     runtime_dir_close(&s->dir);
@@ -75,7 +75,7 @@ static void end(struct supervisor *s, int code)
 
 int main(int argc, char **argv)
 {
-    static struct supervisor s = {.dir.lock = -1, .signals = -1, .null = -1, .timer = -1};
+    static struct supervisor s = {.dir.lock = -1, .signals = -1, .null = -1, .timer = -1, .control = -1};
     int code = read_command_line(&s, argc, argv);
 
     if (code >= 0) {
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     if (code == 0)
         code = children_listen(&s);
     if (code == 0)
-        code = control_listen(&s);
+        code = clients_listen(&s);
     if (code == 0) {
         make_tree(&s);
         code = loop_run(&s);

@@ -100,14 +100,18 @@ static void tell_death(const struct supervisor *s, const struct tree_row *was, i
     log_write(level_of(was, parked, in_order), msg, fields, sizeof fields / sizeof fields[0]);
 }
 
-/* Somebody's SIGKILL from outside says nothing of what was read; ours comes to who hangs, with a reason. */
-static void blame_reading(struct supervisor *s, const struct tree_row *was, int status)
+/* What was in its hands when it ended. Somebody's SIGKILL from outside says nothing of what a watcher read;
+ * ours comes to who hangs, with a reason. */
+static void blame(struct supervisor *s, const struct tree_row *was, int status)
 {
     char key[2 * LIMIT_NAME + 2];
     bool from_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && was->why[0] == '\0';
 
-    if (was->role == WATCHER && crash_is(was, status) && !from_outside &&
-        crash_key(s, was->pid, key, sizeof key))
+    if (!crash_is(was, status) || !crash_key(s, was->pid, key, sizeof key))
+        return;
+    if (was->role == WORKER)
+        tree_blame_job(s->tree, was->pid);
+    else if (was->role == WATCHER && !from_outside)
         tree_blame_reading(s->tree, key, status, clock_now());
 }
 
@@ -124,7 +128,7 @@ static void reap_all(struct supervisor *s)
             continue;
         }
         children_forget(s, row.incarnation);
-        blame_reading(s, &row, status);
+        blame(s, &row, status);
         tree_reaped(s->tree, pid, status, clock_now());
         tell_death(s, &row, pid, status);
         crash_reaped(s, &row, status, usage.ru_maxrss);

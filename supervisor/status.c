@@ -95,6 +95,18 @@ static uint64_t count_quarantined(const struct supervisor *s)
     return n;
 }
 
+/* A job may be over long before the next beat. */
+static void pack_live(struct pack *p, const struct supervisor *s, struct tree_row *row)
+{
+    char key[2 * LIMIT_NAME + 2], doing[2 * LIMIT_NAME + 2];
+
+    if (row->role == WORKER && crash_box_look(s, row->pid, key, doing, sizeof key) && doing[0] != '\0') {
+        row->key = key;
+        row->doing = doing;
+    }
+    pack_row(p, row);
+}
+
 void status_make(const struct supervisor *s, struct status_answer *answer)
 {
     struct instant now = clock_now();
@@ -106,7 +118,7 @@ void status_make(const struct supervisor *s, struct status_answer *answer)
     pack_open(&answer->processes);
     pack_array(&answer->processes, n);
     for (uint32_t i = 0; i < n && tree_row(s->tree, i, now, &row); i++)
-        pack_row(&answer->processes, &row);
+        pack_live(&answer->processes, s, &row);
     pack_open(&answer->leadership);
     pack_leader(&answer->leadership, s, now);
     answer->body = (struct msg_status){

@@ -1,5 +1,5 @@
 /* supervisor/supervisor.h -- the supervisor's one struct, and what the files of this folder do for main.c.
- * All of them may call core/, options.h and log; reap.c, children.c and control.c end in loop.c's end_turn.
+ * All of them may call core/, options.h and log; reap.c, children.c and clients.c end in loop.c's end_turn.
  * Nothing outside this folder includes it. */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
@@ -28,6 +28,17 @@ struct box {
     int fd;
 };
 
+#define CLIENTS_MAX 32 /* of the control socket, at the same time: descriptors are for the children */
+
+/* Somebody at the control socket. */
+struct client {
+    int fd; /* -1: a free place */
+    pid_t pid;
+    uid_t uid;
+    int64_t heard_ms;     /* boot ms of its last question */
+    uint64_t correlation; /* of the question that is being answered */
+};
+
 struct supervisor {
     struct options options;
     char identity[IDENTITY_MAX]; /* in leader election; lives as long as we do (design 4) */
@@ -35,8 +46,9 @@ struct supervisor {
     char libexec[PATH_MAX];
     int null; /* /dev/null, the children's stdin */
     int signals;
-    struct bus bus;     /* every child */
-    struct bus control; /* packetctl */
+    struct bus bus; /* every child */
+    int control;    /* listens for packetctl; -1 before and after */
+    struct client clients[CLIENTS_MAX];
     struct tree *tree;
     struct instant started;
     bool was_ready;
@@ -84,6 +96,9 @@ void crash_box_keep(struct supervisor *s, int64_t pid, int box);
 /* The object ("namespace/name") that the box of this process names; false when it names none. What is no such
  * name is not taken for one. */
 bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size);
+/* What a process does right now, by its box: more than its last beat told, which may be two seconds old. False
+ * without a box. key and doing are of size bytes each. */
+bool crash_box_look(const struct supervisor *s, int64_t pid, char *key, char *doing, size_t size);
 /* Was this an end that nobody asked for? */
 bool crash_is(const struct tree_row *was, int status);
 /* The process of this row, as it was, has been reaped. Writes a record if it was an end that nobody asked
@@ -107,14 +122,21 @@ void children_kill(void *ctx, int64_t pid, int signo);
 void children_expect(struct supervisor *s, unsigned role, uint64_t slot, uint64_t incarnation, int64_t pid);
 void children_forget(struct supervisor *s, uint64_t incarnation);
 
+/* ---- clients.c */
+/* 0, or an exit code with a line in the log. */
+int clients_listen(struct supervisor *s);
+void clients_begin(struct supervisor *s);
+/* Answers its question. Who does not read gets no answer. */
+void clients_answer(struct client *to, enum msg_id id, const void *body);
+void clients_end(struct supervisor *s);
+
 /* ---- control.c */
-int control_listen(struct supervisor *s);
-int control_on_frame(zloop_t *loop, zsock_t *sock, void *arg);
-void control_answer(struct supervisor *s, struct inbound *to, enum msg_id id, const void *body);
+/* Answers a client's question. */
+void control_take(struct supervisor *s, struct client *client, const struct message *message);
 
 /* ---- orders.c */
 /* Does, or refuses, what a client wants to be done, and answers. */
-void orders_take(struct supervisor *s, struct inbound *in);
+void orders_take(struct supervisor *s, struct client *client, const struct message *message);
 /* Replaces all processes, so that files are read again. who: for the log. */
 void orders_reload(struct supervisor *s, const char *who);
 

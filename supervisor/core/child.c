@@ -100,12 +100,16 @@ const char *child_state_word(enum child_state state)
 
 /* Remembers a death. One after a stable run (READY to last sign of life) ends the streak: such a child works,
  * and what ends it comes from outside, so that kills by no memory or by a person never add up to a park.
+ * So does one at an object: that goes into quarantine for it.
  * Returns whether the slot is to be parked: more than deaths_max early deaths in a row, and within the
  * window. */
 static bool death_parks(struct child *child, int64_t now_ms)
 {
     const struct restart_policy *p = child->policy;
-    bool stable = child->ready_ms != 0 && child->beat_ms - child->ready_ms >= p->stable_ms;
+    bool stable =
+        child->charged || (child->ready_ms != 0 && child->beat_ms - child->ready_ms >= p->stable_ms);
+
+    child->charged = false;
 
     child->died_ms[child->deaths++ % CHILD_DEATHS_KEPT] = now_ms;
     child->streak = stable ? 1 : child->streak + 1;

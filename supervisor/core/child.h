@@ -64,6 +64,7 @@ struct child {
     int64_t died_ms[CHILD_DEATHS_KEPT]; /* ring of deaths that count; [deaths % KEPT] is the oldest */
     unsigned deaths;                    /* that count, ever */
     uint64_t starts;                    /* spawns ever */
+    bool charged; /* its death, should it come now, is charged to an object, not to the slot */
 };
 
 /* Moves child by one event. draw: a random number, used for the delay after a death. After ORDER_SPAWN the

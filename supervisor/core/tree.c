@@ -138,6 +138,14 @@ static void sacrifice_workers(struct tree *tree, const char *why, struct instant
             slot_event(tree, &tree->slots[i], EV_SACRIFICE, why, now);
 }
 
+void tree_blame_job(struct tree *tree, int64_t pid)
+{
+    struct slot *slot = slot_of_pid(tree, pid);
+
+    if (slot != NULL && slot->policy->role == WORKER)
+        slot->child.charged = true;
+}
+
 void tree_reaped(struct tree *tree, int64_t pid, int status, struct instant now)
 {
     struct slot *slot = slot_of_pid(tree, pid);

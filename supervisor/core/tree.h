@@ -115,6 +115,9 @@ const struct tree_suspect *tree_suspect(const struct tree *tree, unsigned index)
  * concerns. */
 unsigned tree_release(struct tree *tree, const char *key);
 
+/* The worker of this pid has ended with a job in hand, so its death is the object's matter and says nothing
+ * of the slot. To be called before tree_reaped(). */
+void tree_blame_job(struct tree *tree, int64_t pid);
 /* The watcher has ended while it read this object ("namespace/name"), whose fault that may be. To be called
  * before tree_reaped(). */
 void tree_blame_reading(struct tree *tree, const char *key, int status, struct instant now);

@@ -30,6 +30,32 @@ def kills(rig: Rig, table: Table) -> None:
                                f"{middle_and_tail(usual)[0]:.0f} ms; leader election off; Go 16.8 s, Rust 15.4 s"))
 
 
+def mid_job(rig: Rig, table: Table) -> None:
+    """SIGKILL of the worker that holds a job: how much later than an undisturbed one that job is done, by another worker."""
+    shoot = rig.shoots(1)[0]
+    with rig.session(workers=20, latency_ms=100) as session:
+        session.create_and_wait(shoot)
+        usual = middle_and_tail([session.reconcile_and_wait(shoot) for _ in range(rig.size(20, 3))])[0]
+        late = [max(0.0, kill_holder(session, shoot) - usual / 1000) for _ in range(rig.size(200, 4))]
+        table.add(Row("worker killed in its job: done by another, later by, p50 / p99", middle_and_tail(late), "ms", "- / 50", [None, 50],
+                      note=f"{len(late)} kills; 20 workers, Packet at 100 ms; an undisturbed job takes {usual:.0f} ms"))
+
+
+def kill_holder(session: Session, shoot: Shoot) -> float:
+    """Seconds from the kill to the end of the run."""
+    version = int(shoot.annotate("reconcile")["metadata"]["resourceVersion"])
+    key = f"{shoot.namespace}/infrastructure"
+
+    def holder() -> int | None:
+        return next((p["pid"] for p in session.provider.processes("worker") if p.get("object") == key), None)
+    pid = wait_for("a worker to hold the job", holder, 10, 0.002)
+    killed = time.monotonic()
+    session.provider.kill(pid, signal.SIGKILL)
+    end = session.onlooker.wait_run(shoot.namespace, version)[1].at
+    wait_for("all workers to be back", lambda: session.provider.status().get("ready"), 30)
+    return end - killed
+
+
 def one_kill(session: Session, shoot: Shoot, role: str) -> float:
     provider = session.provider
     settled(session)

@@ -57,7 +57,7 @@ static void print_preface(void)
         "Made from `proto/messages.h` by `make generate`; do not edit. `make check` fails when it is "
         "stale.\n\n"
         "## Frame\n\n"
-        "One ZeroMQ message part, at most %u bytes, in msgpack:\n\n"
+        "One ZeroMQ message part, or one packet of the control socket, at most %u bytes, in msgpack:\n\n"
         "    [version, id, from, to, correlation, epoch, deadline, {tag: value, ...}]\n\n"
         "| item | meaning |\n|---|---|\n"
         "| version | %u |\n"

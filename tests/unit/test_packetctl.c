@@ -1,5 +1,6 @@
 /* tests/unit/test_packetctl.c -- packetctl's conversation with a small supervisor made for the test: a
  * process that answers one question on a real control socket. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 #include <cmocka.h>
 
 #include "packetctl/packetctl.h"
-#include "proto/bus.h"
+#include "proto/dialog.h"
 #include "proto/pack.h"
 
 static char dir[64];
@@ -98,7 +99,7 @@ static void write_processes(struct pack *p)
     write_gateway(p);
 }
 
-static void answer_status(struct bus *bus, struct inbound *in)
+static void answer_status(int fd)
 {
     struct pack processes;
 
@@ -108,36 +109,34 @@ static void answer_status(struct bus *bus, struct inbound *in)
                                 .uptime_ms = 61000,
                                 .ready = 1,
                                 .processes = pack_result(&processes)};
-    bus_answer(bus, in, MSG_STATUS, &status);
+    dialog_send(fd, SUPERVISOR_INCARNATION, 0, MSG_STATUS, &status, 1);
     pack_close(&processes);
 }
 
 /* The small supervisor: answers one question and ends. */
 static _Noreturn void supervise(int ready, bool dies)
 {
-    struct bus bus;
-    struct inbound in;
+    uint8_t buffer[4096];
+    struct message message;
     enum verdict verdict;
+    int listener = dialog_listen(dir, 1);
 
-    zsys_handler_set(NULL);
-    if (bus_listen(&bus, dir, ENDPOINT_CONTROL, SUPERVISOR, SUPERVISOR_INCARNATION, CONTROL) != 0 ||
-        write(ready, "r", 1) != 1)
+    if (listener < 0 || fcntl(listener, F_SETFL, 0) != 0 || write(ready, "r", 1) != 1)
         _exit(1);
-    for (;;) {
-        zmq_pollitem_t item = {.socket = zsock_resolve(bus.sock), .events = ZMQ_POLLIN};
-        zmq_poll(&item, 1, 10000);
-        if (!bus_receive(&bus, &in, &verdict))
-            continue;
-        if (dies)
-            _exit(0);
-        if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STATUS)
-            answer_status(&bus, &in);
-        else if (verdict == FRAME_OK && in.message.spec->id == MSG_ASK_STOP)
-            bus_answer(&bus, &in, MSG_STOPPING, &(struct msg_stopping){.within_ms = 25000});
-        else
-            _exit(2);
-        pause(); /* until the test ends it: the answer is on its way meanwhile */
-    }
+    int fd = accept(listener, NULL, NULL);
+    if (dialog_receive(fd, CONTROL, SUPERVISOR, buffer, sizeof buffer, &message, &verdict) != 1)
+        _exit(1);
+    if (dies)
+        _exit(0);
+    if (verdict == FRAME_OK && message.spec->id == MSG_ASK_STATUS)
+        answer_status(fd);
+    else if (verdict == FRAME_OK && message.spec->id == MSG_ASK_STOP)
+        dialog_send(fd, SUPERVISOR_INCARNATION, 0, MSG_STOPPING, &(struct msg_stopping){.within_ms = 25000},
+                    1);
+    else
+        _exit(2);
+    for (;;)
+        pause(); /* until the test ends it */
 }
 
 static pid_t start_supervisor(bool dies)

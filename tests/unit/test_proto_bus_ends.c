@@ -1,4 +1,4 @@
-/* tests/unit/test_proto_bus_ends.c -- shows the connecting side of the bus, the control socket, and what may
+/* tests/unit/test_proto_bus_ends.c -- shows the connecting side of the bus, and what may
  * be an endpoint (design 12.5). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,33 +33,13 @@ static int play_watcher(char **argv)
     bus_peer_add(&bus, &worker);
     if (!next_frame(&bus, &in, &verdict) || verdict != FRAME_OK)
         return 11;
-    int rc = bus_answer(&bus, &in, MSG_REPLY, &reply);
+    const struct envelope envelope = {.correlation = in.message.envelope.correlation};
+    int rc = bus_send(&bus, in.from.incarnation, MSG_REPLY, &reply, &envelope);
     inbound_close(&in);
     if (rc != 0)
         return 12;
     pause();
     return 0;
-}
-
-/* Asks for the status as packetctl does and checks the answer. */
-static int play_packetctl(char **argv)
-{
-    struct msg_ask_status ask = {.verbose = 1};
-    struct envelope e = {.correlation = 77};
-    struct inbound in;
-    enum verdict verdict;
-
-    if (bus_connect(&bus, argv[2], ENDPOINT_CONTROL, CONTROL, 0, SUPERVISOR) != 0 ||
-        bus_wait(&bus, SPAWN_WAIT_MS) != 0 || bus_send(&bus, 0, MSG_ASK_STATUS, &ask, &e) != 0)
-        return 10;
-    if (!next_frame(&bus, &in, &verdict) || verdict != FRAME_OK)
-        return 11;
-    bool right = in.message.spec->id == MSG_STATUS && in.message.envelope.correlation == 77 &&
-                 in.from.role == SUPERVISOR && in.from.incarnation == SUPERVISOR_INCARNATION &&
-                 in.from.pid == (uint64_t)getppid();
-    inbound_close(&in);
-    bus_close(&bus);
-    return right ? 0 : 12;
 }
 
 static void connect_to_watcher(bool with_right_pid, enum verdict wanted)
@@ -117,31 +97,6 @@ static void without_connection_nothing_is_sent(void **state)
     assert_int_equal(errno, EHOSTUNREACH);
 }
 
-static void packetctl_is_answered(void **state)
-{
-    const char *args[] = {"packetctl", dir, NULL};
-    struct msg_status status = {.version = SPAN("1"), .pid = 1, .processes = sample_value(SAMPLE_FULL, 0)};
-    struct inbound in;
-    enum verdict verdict;
-    struct stat st;
-    char path[128];
-
-    (void)state;
-    assert_int_equal(bus_listen(&bus, dir, ENDPOINT_CONTROL, SUPERVISOR, SUPERVISOR_INCARNATION, CONTROL), 0);
-    snprintf(path, sizeof(path), "%s/%s", dir, ENDPOINT_CONTROL);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
-    pid_t pid = spawn_part(args, environ, -1);
-    assert_true(next_frame(&bus, &in, &verdict));
-    assert_int_equal(verdict, FRAME_OK);
-    assert_int_equal(in.from.role, CONTROL);
-    assert_int_equal(in.from.pid, pid);
-    assert_int_equal(in.message.body.ask_status.verbose, 1);
-    assert_int_equal(bus_answer(&bus, &in, MSG_STATUS, &status), 0);
-    inbound_close(&in);
-    assert_int_equal(spawn_wait(pid), 0);
-}
-
 static void only_sockets_are_replaced(void **state)
 {
     char path[128];
@@ -180,8 +135,8 @@ static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIR(the_listener_is_known_by_its_pid),   IN_DIR(a_strange_listener_is_refused),
-        IN_DIR(without_connection_nothing_is_sent), IN_DIR(packetctl_is_answered),
-        IN_DIR(only_sockets_are_replaced),          IN_DIR(impossible_endpoints_are_errors),
+        IN_DIR(without_connection_nothing_is_sent), IN_DIR(only_sockets_are_replaced),
+        IN_DIR(impossible_endpoints_are_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
@@ -194,7 +149,5 @@ int main(int argc, char **argv)
     log_open("test", LEVEL_DEBUG, false);
     if (argc > 1 && strcmp(argv[1], "watcher") == 0)
         return play_watcher(argv);
-    if (argc > 1 && strcmp(argv[1], "packetctl") == 0)
-        return play_packetctl(argv);
     return run_all();
 }

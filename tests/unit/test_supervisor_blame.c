@@ -120,6 +120,31 @@ static void test_two_watchers_at_one_object(void **unused)
     close_stage(st);
 }
 
+/* Objects at which workers die must not cost slots: those are for everybody. */
+static void test_no_slot_is_parked_for_an_object(void **unused)
+{
+    for (int charged = 0; charged < 2; charged++) {
+        struct stage *st = open_running();
+        struct tree_row row;
+        int i;
+
+        (void)unused;
+        for (i = 0; i < 15; i++) {
+            assert_true(row_at(st, WORKER, 0, &row));
+            say(st, WORKER, (unsigned)row.pid - 100, (struct message){0}, MSG_READY);
+            if (charged)
+                tree_blame_job(st->tree, row.pid);
+            tree_reaped(st->tree, row.pid, SIGSEGV, st->now);
+            assert_true(row_at(st, WORKER, 0, &row));
+            if (strcmp(row.state, "parked") == 0)
+                break;
+            pass(st, row.next_start_ms, ~0u);
+        }
+        assert_int_equal(i == 15, charged);
+        close_stage(st);
+    }
+}
+
 static void test_the_oldest_makes_room(void **unused)
 {
     struct stage *st = open_running();
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_who_was_told_to_go_proves_nothing),
         cmocka_unit_test(test_suspects_outlive_the_watcher),
         cmocka_unit_test(test_two_watchers_at_one_object),
+        cmocka_unit_test(test_no_slot_is_parked_for_an_object),
         cmocka_unit_test(test_the_oldest_makes_room),
         cmocka_unit_test(test_release),
         cmocka_unit_test(test_more_workers),

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "proto/peers.h"
 
-#define RECONNECT_MS     5   /* a listener that was started anew is found this fast */
-#define RECONNECT_MAX_MS 100 /* and at the latest after this */
-#define SOCKET_MODE      0600
-#define DECIMAL_MAX      24u
+/* A connection is for one listener's life (design 12.3), and who is confined may not make another. */
+#define NO_RECONNECT (-1)
+#define SOCKET_MODE  0600
+#define DECIMAL_MAX  24u
 
 static void *raw(const struct bus *bus)
 {
@@ -35,8 +35,7 @@ static int set_bounds(const struct bus *bus)
 
     if (set_number(bus, ZMQ_LINGER, 0) || set_number(bus, ZMQ_IMMEDIATE, 1) ||
         set_number(bus, ZMQ_SNDHWM, BUS_QUEUE_MAX) || set_number(bus, ZMQ_RCVHWM, BUS_QUEUE_MAX) ||
-        set_number(bus, ZMQ_RECONNECT_IVL, RECONNECT_MS) ||
-        set_number(bus, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS))
+        set_number(bus, ZMQ_RECONNECT_IVL, NO_RECONNECT))
         return -1;
     if (bus->listens && set_number(bus, ZMQ_ROUTER_MANDATORY, 1))
         return -1;

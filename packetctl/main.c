@@ -47,6 +47,10 @@ int main(int argc, char **argv)
     case COMMAND_LIMITS: return ask_status(&line, show_limits);
     case COMMAND_CRASHES: return crashes_show(&line);
     case COMMAND_QUARANTINE: return ask_quarantine(&line);
+    case COMMAND_EXPLAIN:
+    case COMMAND_EVENTS:
+        return ask(&line, MSG_ASK_EXPLAIN, &(struct msg_ask_explain){.key = span_of(line.key)},
+                   MSG_EXPLANATION, line.command == COMMAND_EVENTS ? show_events : show_explanation);
     case COMMAND_RETRY: return order(&line, MSG_ASK_RETRY, &(struct msg_ask_retry){.key = span_of(line.key)});
     case COMMAND_SCALE: return order(&line, MSG_ASK_SCALE, &(struct msg_ask_scale){.workers = line.number});
     case COMMAND_DRAIN: return order(&line, MSG_ASK_HOLD, &(struct msg_ask_hold){.on = 1});

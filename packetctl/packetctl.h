@@ -27,6 +27,8 @@ enum command {
     COMMAND_CRASHES,
     COMMAND_QUARANTINE,
     COMMAND_RETRY,
+    COMMAND_EXPLAIN,
+    COMMAND_EVENTS,
     COMMAND_SCALE,
     COMMAND_DRAIN,
     COMMAND_RESUME,
@@ -84,6 +86,10 @@ int print_json(json_t *json);
 
 /* ---- crashes.c: the records are files beside the socket, so this works without a supervisor, too */
 int crashes_show(const struct command_line *line);
+
+/* ---- show_explain.c */
+int show_explanation(const struct message *answer, const struct command_line *line);
+int show_events(const struct message *answer, const struct command_line *line);
 
 /* ---- show_work.c: answers about jobs, limits and objects, and to orders */
 int show_jobs(const struct message *answer, const struct command_line *line);

@@ -256,6 +256,8 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(26, NOTE, note, WORKER, WATCHER, "an Event about the job's object")                                    \
     M(27, DONE, done, WORKER, WATCHER, "the job has ended, and when it is to be run again")                  \
     M(30, RETRY, retry, SUPERVISOR, WATCHER, "an operator wants this object to be reconciled now")           \
+    M(31, EXPLAIN, explain, SUPERVISOR, WATCHER, "an operator asks what is with this object, or all")        \
+    M(32, EXPLAINED, explained, WATCHER, SUPERVISOR, "that is with it, and its latest runs")                 \
     M(40, GRANT, grant, WATCHER, GATEWAY,                                                                    \
       "this worker may act on this label in this project with this token")                                   \
     M(41, GRANTED, granted, GATEWAY, WATCHER, "the grant stands, or the object has to wait until COME")      \
@@ -289,7 +291,9 @@ enum patch_target { PATCH_META, PATCH_STATUS };
     M(71, ASK_HOLD, ask_hold, CONTROL, SUPERVISOR, "begin no job until told otherwise, or begin again")      \
     M(72, ASK_LOGLEVEL, ask_loglevel, CONTROL, SUPERVISOR, "the least level that everybody logs")            \
     M(73, ASK_RETRY, ask_retry, CONTROL, SUPERVISOR, "reconcile this object now")                            \
-    M(74, AGREED, agreed, SUPERVISOR, CONTROL, "it is being done, or why not")
+    M(74, AGREED, agreed, SUPERVISOR, CONTROL, "it is being done, or why not")                               \
+    M(75, ASK_EXPLAIN, ask_explain, CONTROL, SUPERVISOR, "what is with this object? Without one: what ran?") \
+    M(76, EXPLANATION, explanation, SUPERVISOR, CONTROL, "the watcher's answer, or why there is none")
 
 /* ---- everything below is derived
  * ---------------------------------------------------------------------------------- */

@@ -85,6 +85,16 @@
 #define ASK_HOLD_FIELDS(F, S)       F(S, 1, u64, on, 1, may)
 #define ASK_LOGLEVEL_FIELDS(F, S)   F(S, 1, u64, level, 3, may)
 #define ASK_RETRY_FIELDS(F, S)      F(S, 1, str, key, 2 * LIMIT_NAME + 1, must)
+#define EXPLAIN_FIELDS(F, S)                                                                                 \
+    F(S, 1, u64, question, LIMIT_ID, must)                                                                   \
+    F(S, 2, str, key, 2 * LIMIT_NAME + 1, may)
+#define EXPLAINED_FIELDS(F, S)                                                                               \
+    F(S, 1, u64, question, LIMIT_ID, must)                                                                   \
+    F(S, 2, val, answer, LIMIT_LIST, must)
+#define ASK_EXPLAIN_FIELDS(F, S) F(S, 1, str, key, 2 * LIMIT_NAME + 1, may)
+#define EXPLANATION_FIELDS(F, S)                                                                             \
+    F(S, 1, val, answer, LIMIT_LIST, may)                                                                    \
+    F(S, 2, str, refused, LIMIT_TEXT, may)
 #define AGREED_FIELDS(F, S)                                                                                  \
     F(S, 1, u64, number, LIMIT_ID, may)                                                                      \
     F(S, 2, str, refused, LIMIT_TEXT, may)

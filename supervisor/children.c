@@ -129,6 +129,7 @@ static void on_message(struct supervisor *s, struct inbound *in)
     case MSG_BEAT: on_beat(s, in); break;
     case MSG_READY: on_ready(s, in); break;
     case MSG_END_WORKER: on_end_worker(in); break;
+    case MSG_EXPLAINED: control_explained(s, &in->message.body.explained); return;
     default: break;
     }
     tree_message(s->tree, in->from.role, in->from.incarnation, &in->message, clock_now());

@@ -107,6 +107,7 @@ static int on_client(zloop_t *loop, zmq_pollitem_t *item, void *arg)
     if (got > 0 && verdict == FRAME_OK && message.envelope.from == 0) {
         client->heard_ms = clock_now().boot_ms;
         client->correlation = message.envelope.correlation;
+        client->question = 0;
         control_take(s, client, &message);
     } else if (got != 0) {
         if (got > 0)
@@ -115,6 +116,14 @@ static int on_client(zloop_t *loop, zmq_pollitem_t *item, void *arg)
         client_close(s, client);
     }
     return loop_end_turn(s);
+}
+
+struct client *clients_waiting(struct supervisor *s, uint64_t question)
+{
+    for (size_t i = 0; question != 0 && i < CLIENTS_MAX; i++)
+        if (s->clients[i].fd >= 0 && s->clients[i].question == question)
+            return &s->clients[i];
+    return NULL;
 }
 
 void clients_answer(struct client *to, enum msg_id id, const void *body)

@@ -37,6 +37,7 @@ struct client {
     uid_t uid;
     int64_t heard_ms;     /* boot ms of its last question */
     uint64_t correlation; /* of the question that is being answered */
+    uint64_t question;    /* that the watcher is to answer for it; 0: none */
 };
 
 struct supervisor {
@@ -49,6 +50,7 @@ struct supervisor {
     struct bus bus; /* every child */
     int control;    /* listens for packetctl; -1 before and after */
     struct client clients[CLIENTS_MAX];
+    uint64_t questions; /* that the watcher was asked for clients, ever */
     struct tree *tree;
     struct instant started;
     bool was_ready;
@@ -96,8 +98,8 @@ void crash_box_keep(struct supervisor *s, int64_t pid, int box);
 /* The object ("namespace/name") that the box of this process names; false when it names none. What is no such
  * name is not taken for one. */
 bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size);
-/* What a process does right now, by its box: more than its last beat told, which may be two seconds old. False
- * without a box. key and doing are of size bytes each. */
+/* What a process does right now, by its box: more than its last beat told, which may be two seconds old.
+ * False without a box. key and doing are of size bytes each. */
 bool crash_box_look(const struct supervisor *s, int64_t pid, char *key, char *doing, size_t size);
 /* Was this an end that nobody asked for? */
 bool crash_is(const struct tree_row *was, int status);
@@ -128,9 +130,13 @@ int clients_listen(struct supervisor *s);
 void clients_begin(struct supervisor *s);
 /* Answers its question. Who does not read gets no answer. */
 void clients_answer(struct client *to, enum msg_id id, const void *body);
+/* Who waits for the watcher's answer to this question, or NULL: it has gone, or asked something else. */
+struct client *clients_waiting(struct supervisor *s, uint64_t question);
 void clients_end(struct supervisor *s);
 
 /* ---- control.c */
+/* The watcher has answered for somebody. */
+void control_explained(struct supervisor *s, const struct msg_explained *said);
 /* Answers a client's question. */
 void control_take(struct supervisor *s, struct client *client, const struct message *message);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 
 from .cases_basic import check_succeeded
@@ -137,3 +138,38 @@ def jobs_limits_and_retry(t: T) -> None:
     t.equal(len(t.keys(s)), 1, "keys")
     t.provider.packetctl("retry", "nobody/knows")
     wait_for("the log to say so", lambda: "asked to try an object that is not known here" in t.provider_log())
+
+
+@case
+def explain_and_events(t: T) -> None:
+    """What is with an object: not there, in a worker's hands, settled, failed with its next try; and the runs of all."""
+    t.start(workers=2)
+    t.check("unknown" in refusal_of_unknown(t), "an object that is not there")
+    t.packet.configure(latencyGetMs=3000)
+    s = t.shoot().create()
+    key = f"{s.namespace}/{NAME}"
+    wait_for("it to be in a worker's hands", lambda: "a worker is at it" in explained(t, key).get("why", ""))
+    t.packet.configure(latencyGetMs=0)
+    s.wait_state("Succeeded")
+    said = wait_for("it to be settled", lambda: (x := explained(t, key))["state"] == "settled" and x)
+    t.equal([r["result"] for r in said["runs"]], ["done"], "results")
+    t.check(said["runs"][0]["text"] and said["runs"][0]["reconcileID"] in t.provider_log(), f"its run {said['runs'][0]}")
+    bad = t.shoot().create(secret={"apiToken": "a-wrong-token", "projectID": t.packet.project})
+    bad.wait_state("Error")
+    for_people = t.provider.packetctl("explain", f"{bad.namespace}/{NAME}")
+    t.check("retry" in for_people or "held" in for_people, for_people)
+    objects = [r["object"] for r in answer(t, "events")]
+    t.equal({objects[0], objects[-1]}, {f"{bad.namespace}/{NAME}", key}, "the first and the last of all runs")
+
+
+def explained(t: T, key: str) -> dict:
+    text = t.provider.packetctl("--json", "explain", key, check=False)
+    return json.loads(text) if text else {}
+
+
+def refusal_of_unknown(t: T) -> str:
+    """Exit status 1, and all the same an answer on standard output."""
+    done = subprocess.run([str(t.build / "bin/packetctl"), "--runtime-dir", str(t.provider.runtime), "explain", "nobody/knows"],
+                          stdout=subprocess.PIPE, text=True, timeout=30, env=t.provider.env)
+    t.equal(done.returncode, 1, "exit status")
+    return done.stdout

@@ -10,6 +10,7 @@
  *   job_end.c    what the end of a job means for queue and numbers  -> queue
  *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c,
  *                                                                      quarantine.c
+ *   explain.c    what is with an object, and what ran                -> everybody, reading
  *   quarantine.c objects at which workers die                       -> requests.c, notes.c, jobs.c, queue
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
@@ -175,6 +176,7 @@ struct watcher_core {
     uint64_t epoch;   /* 0 before GO */
     bool draining;
     bool held;                /* by an operator: no job is begun */
+    struct explain *explain;  /* the latest ends of jobs; NULL while there was none */
     struct suspect *suspects; /* SUSPECTS_MAX, or NULL while there was none */
     uint64_t quarantines;
     uint64_t next_id; /* of calls */
@@ -306,7 +308,16 @@ void quarantine_release(struct watcher_core *core, struct span key);
 bool quarantine_unread(struct watcher_core *core, struct span ns, struct span name);
 /* The same before a job; true: the job is over. */
 bool quarantine_keeps_unread(struct watcher_core *core, struct job *job);
+/* What is held against an object, or NULL. */
+const struct suspect *quarantine_find(const struct watcher_core *core, struct span ns, struct span name);
 unsigned quarantine_count(const struct watcher_core *core);
+
+/* explain.c */
+/* A job has ended. worker: who had it, 0 when nobody. result: static; text: for people. */
+void explain_note(struct watcher_core *core, const struct job *job, uint64_t worker, const char *result,
+                  const char *text);
+void explain_answer(struct watcher_core *core, const struct msg_explain *asked);
+void explain_close(struct watcher_core *core);
 
 /* grants.c */
 void grants_ask(struct watcher_core *core, struct job *job);

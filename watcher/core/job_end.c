@@ -121,6 +121,7 @@ static void job_strike(struct watcher_core *core, struct job *job)
     job_measure(core, job, RESULT_ERROR);
     queue_add_limited(&core->queue, job->work, core->now.boot_ms);
     jobs_log(LEVEL_WARN, job, "the worker died at this object; it is run again", job->cause);
+    explain_note(core, job, 0, "died", job->cause);
     quarantine_strike(core, job, job->cause[0] ? job->cause : "it died");
 }
 

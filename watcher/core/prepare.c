@@ -27,6 +27,10 @@ static void failed(struct watcher_core *core, struct job *job, const char *what,
         log_warn("cannot prepare the job; it is tried again", F_STR("namespace", ns),
                  F_STR("name", work_name(job->work).p), F_STR("reading", what), F_STR("error", why),
                  F_INT("failures", job->work->failures + 1));
+    char text[LIMIT_TEXT + 1];
+
+    snprintf(text, sizeof text, "cannot read the %s: %s", what, why);
+    explain_note(core, job, 0, "unprepared", text);
     if (job->check && !job->stale) {
         core->measures.checks[CHECK_FAILED]++;
         jobs_give_up(core, job); /* the next check comes by itself */

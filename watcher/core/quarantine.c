@@ -313,6 +313,14 @@ void quarantine_release(struct watcher_core *core, struct span key)
         queue_add_after(&core->queue, work, 0, core->now.boot_ms);
 }
 
+const struct suspect *quarantine_find(const struct watcher_core *core, struct span ns, struct span name)
+{
+    for (unsigned i = 0; core->suspects && i < SUSPECTS_MAX; i++)
+        if (core->suspects[i].key[0] && is_key_of(core->suspects[i].key, ns, name))
+            return &core->suspects[i];
+    return NULL;
+}
+
 unsigned quarantine_count(const struct watcher_core *core)
 {
     unsigned n = 0;

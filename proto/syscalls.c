@@ -118,6 +118,8 @@ static const struct {
     {SCMP_SYS(readlink), EVERYBODY},
     {SCMP_SYS(getdents64), EVERYBODY},
     {SCMP_SYS(pread64), EVERYBODY},
+    {SCMP_SYS(getdents), EVERYBODY},
+    {SCMP_SYS(getrlimit), EVERYBODY},
     {SCMP_SYS(pipe), EVERYBODY},
     {SCMP_SYS(ioctl), EVERYBODY},
     {SCMP_SYS(pipe2), EVERYBODY},

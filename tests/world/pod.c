@@ -77,6 +77,15 @@ static bool proc_born(struct world *world, struct event *event)
     return false;
 }
 
+/* Its predecessor's workers are dead before a watcher is started (design 12.3). */
+static void check_orphans(struct world *world, uint64_t incarnation)
+{
+    for (unsigned i = 0; i < WORLD_PROCS; i++)
+        if (world->procs[i].alive && world->procs[i].role == WORKER)
+            world_violation(world, "watcher#%lu is started while worker#%lu runs", incarnation,
+                            world->procs[i].incarnation);
+}
+
 static int64_t tree_spawn(void *ctx, unsigned role, uint64_t slot, uint64_t incarnation)
 {
     struct world *world = ctx;
@@ -88,6 +97,8 @@ static int64_t tree_spawn(void *ctx, unsigned role, uint64_t slot, uint64_t inca
         world_violation(world, "%s %lu is started while its predecessor runs", role_name(role), slot);
         return -1;
     }
+    if (role == WATCHER)
+        check_orphans(world, incarnation);
     *proc = (struct proc){.world = world,
                           .role = role,
                           .slot = slot,

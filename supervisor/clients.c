@@ -3,6 +3,7 @@
  * turn of the loop takes few packets, and who has been silent for longest makes room for who comes. Called by
  * the loop; hands questions to control.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ static void client_close(struct supervisor *s, struct client *client)
     zloop_poller_end(s->loop, &item);
     close(client->fd);
     *client = (struct client){.fd = -1};
+    if (s->spare < 0)
+        s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 /* A free place, or that of whom we have not heard from for longest. */
@@ -67,6 +70,22 @@ static void take_in(struct supervisor *s, struct client client)
     zloop_poller(s->loop, &item, on_client, s);
 }
 
+/* Without a descriptor nobody can be let in, and the listener would wake us for ever: the spare one serves,
+ * and if a client has it already, that one goes. Returns whether it is worth another try. */
+static bool make_descriptor(struct supervisor *s)
+{
+    if (errno != EMFILE && errno != ENFILE)
+        return false;
+    for (size_t i = 0; s->spare < 0 && i < CLIENTS_MAX; i++)
+        if (s->clients[i].fd >= 0)
+            client_close(s, &s->clients[i]);
+    if (s->spare < 0)
+        return false;
+    close(s->spare);
+    s->spare = -1;
+    return true;
+}
+
 static int on_listener(zloop_t *loop, zmq_pollitem_t *item, void *arg)
 {
     struct supervisor *s = arg;
@@ -76,6 +95,8 @@ static int on_listener(zloop_t *loop, zmq_pollitem_t *item, void *arg)
         struct client client = {0};
 
         client.fd = dialog_accept(item->fd, &client.pid, &client.uid);
+        if (client.fd < 0 && i == 0 && make_descriptor(s)) /* later ones fail so without anybody there */
+            client.fd = dialog_accept(item->fd, &client.pid, &client.uid);
         if (client.fd < 0)
             break;
         take_in(s, client);
@@ -137,6 +158,7 @@ int clients_listen(struct supervisor *s)
 {
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         s->clients[i].fd = -1;
+    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     s->control = dialog_listen(s->dir.path, BACKLOG);
     if (s->control >= 0)
         return 0;
@@ -157,6 +179,8 @@ void clients_end(struct supervisor *s)
     for (size_t i = 0; i < CLIENTS_MAX && s->control >= 0; i++)
         if (s->clients[i].fd >= 0)
             close(s->clients[i].fd);
-    if (s->control >= 0)
+    if (s->control >= 0) {
         close(s->control);
+        close(s->spare);
+    }
 }

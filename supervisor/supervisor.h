@@ -50,6 +50,7 @@ struct supervisor {
     struct bus bus; /* every child */
     int control;    /* listens for packetctl; -1 before and after */
     struct client clients[CLIENTS_MAX];
+    int spare;          /* a descriptor for a client when none is left otherwise; -1: one has it */
     uint64_t questions; /* that the watcher was asked for clients, ever */
     struct tree *tree;
     struct instant started;

@@ -96,6 +96,7 @@ static void aborts(void)
     abort();
 }
 
+#ifndef SANITIZED
 static volatile int deeper = 1;
 
 static void overflows(void)
@@ -107,6 +108,7 @@ static void overflows(void)
         overflows();
     frame[1] = frame[0];
 }
+#endif
 
 /* The signal has its own effect afterwards. */
 static void test_a_backtrace(void **unused)

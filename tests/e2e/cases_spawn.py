@@ -1,0 +1,85 @@
+"""Processes that cannot be started, or die too often: no busy loop, the others go on, and it is said loudly until it is mended."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import time
+
+from .cases_clients import descriptors
+from .cases_metrics import get, samples
+from .cases_restart import processes
+from .crowd import make, wait_succeeded
+from .harness import T, case
+from .procs import wait_for
+from .saboteur import with_saboteur
+
+
+def said(t: T, msg: str) -> list[dict]:
+    return [line for text in t.provider_log().splitlines() if f'"msg":"{msg}"' in text and (line := json.loads(text))]
+
+
+def own_programs(t: T):
+    libexec = t.directory / "libexec"
+    shutil.copytree(t.build / "libexec", libexec)
+    t.start(workers=2, env={"PROVIDER_PACKET_LIBEXEC": str(libexec)})
+    return libexec
+
+
+def kill_one(t: T) -> int:
+    pid = processes(t, "worker")[0]["pid"]
+    t.provider.kill(pid)
+    return pid
+
+
+@case
+def a_program_that_is_missing(t: T) -> None:
+    """The worker's program is gone when one is to be started: tried ever more seldom, told each time, and taken up once it is back."""
+    libexec = own_programs(t)
+    (libexec / "worker").rename(libexec / "gone")
+    kill_one(t)
+    wait_for("three failures", lambda: len(said(t, "could not start a process")) >= 3)
+    before, begun = len(said(t, "could not start a process")), time.monotonic()
+    t.barrier()                                       # the other worker goes on
+    time.sleep(1)
+    rate = (len(said(t, "could not start a process")) - before) / (time.monotonic() - begun)
+    t.check(rate < 20, f"{rate:.0f} tries a second")
+    t.equal(said(t, "could not start a process")[0]["error"], "No such file or directory", "error")
+    (libexec / "gone").rename(libexec / "worker")
+    wait_for("both workers", lambda: t.provider.status()["ready"], 60)
+    wait_succeeded(t, make([t.shoot() for _ in range(4)]))
+
+
+@case
+def no_descriptor_is_left(t: T) -> None:
+    """The supervisor may open nothing more: it starts nothing, says why, answers its clients, and goes on when it may again."""
+    own_programs(t)
+    pid = t.provider.child.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid) - 1, usual[1]))
+    kill_one(t)
+    wait_for("a failure", lambda: [x for x in said(t, "could not start a process") if x["error"] == "Too many open files"])
+    t.barrier()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+    wait_for("both workers", lambda: t.provider.status()["ready"], 60)
+    wait_succeeded(t, make([t.shoot() for _ in range(4)]))
+
+
+@case(patient=True)
+def parked_and_revived(t: T) -> None:
+    """A worker that dies at once, again and again, is parked: status, metric, log and /readyz say so; restart tries it at once."""
+    with_saboteur(t, workers=1)
+    flag = t.directory / "refuse-worker"
+    flag.touch()
+    kill_one(t)
+    wait_for("it to be parked", lambda: processes(t, "worker")[0]["state"] == "parked", 120)
+    t.equal(len(said(t, "a process died too often and is parked")), 1, "lines of the log")
+    wait_for("the metric", lambda: [v for labels, v in samples(get(t.provider, "metrics", "/metrics")[1])["provider_packet_process_parked"]
+                                    if labels["role"] == "worker"] == [1])
+    status, text = get(t.provider, "health", "/readyz")
+    t.check(status != 200 and "worker" in text, f"/readyz says {status} {text!r}")
+    flag.unlink()
+    t.provider.packetctl("restart", "worker")
+    wait_for("a worker", lambda: t.provider.status()["ready"], 20)
+    t.barrier()

@@ -34,6 +34,7 @@ class Provider:
         self.runtime = runtime or Path(tempfile.mkdtemp(prefix="pp-"))
         self.run_id = uuid.uuid4().hex
         self.seen: dict[int, str] = {}          # every pid that packetctl ever named, and its role
+        self.dying: set[int] = set()            # got a fatal signal from here, and may not be reaped yet
         self.child: Child | None = None
         self.argv = [
             *prefix,                            # of a program that becomes ours: ip netns exec
@@ -93,9 +94,10 @@ class Provider:
         def probe() -> bool:
             if not self.child.alive():
                 raise Failure(f"the program ended with {self.child.process.returncode} while starting: {tail(self.log)}")
+            self.dying = {pid for pid in self.dying if Path(f"/proc/{pid}").exists()}
             s = self.status(check=False)
             roles = {p["role"] for p in s.get("processes", []) if p["state"] == "ready"}
-            return bool(s.get("ready")) and all(r in roles for r in EXPECTED_ROLES)
+            return not self.dying and bool(s.get("ready")) and all(r in roles for r in EXPECTED_ROLES)
         wait_for(f"the program to be ready (log {self.log})", probe, seconds)
 
     def kill(self, pid: int, sig: int = signal.SIGKILL) -> bool:
@@ -104,6 +106,8 @@ class Provider:
             raise Failure(f"{pid} is no process of this program")
         try:
             os.kill(pid, sig)
+            if sig in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV):
+                self.dying.add(pid)
             return True
         except ProcessLookupError:
             return False

@@ -177,7 +177,8 @@ static void a_known_pid_with_a_forged_routing_id_is_a_stranger(void **state)
     spawn_kill(pid);
 }
 
-/* Whom it is from stands in the frame, and the kernel knows better: a lie. Whom it is for may have changed. */
+/* Whom it is from stands in the frame, and the kernel knows better: a lie. Whom it is for may have changed.
+ */
 static void frames_for_other_incarnations_are_old(void **state)
 {
     pid_t wrong_from = start_worker("9", "8", "5", "1", "listens");

@@ -157,7 +157,12 @@ static const struct {
     {SCMP_SYS(clone3), ENOSYS},    {SCMP_SYS(getdents64), EPERM},
 };
 
-#define NOT_PERMITTED               SCMP_ACT_ERRNO(EPERM)
+#define NOT_PERMITTED SCMP_ACT_ERRNO(EPERM)
+/* Of argument n. */
+#define IS(n, value)         SCMP_A##n(SCMP_CMP_EQ, value, 0)
+#define IS_NOT(n, value)     SCMP_A##n(SCMP_CMP_NE, value, 0)
+#define BITS(n, mask, value) SCMP_A##n(SCMP_CMP_MASKED_EQ, mask, value)
+
 #define ALLOW_IF(filter, call, ...) seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(call), __VA_ARGS__)
 
 #define REFUSE_IF(filter, call, ...) seccomp_rule_add(filter, NOT_PERMITTED, SCMP_SYS(call), __VA_ARGS__)
@@ -165,10 +170,10 @@ static const struct {
 /* No page becomes code: what is loaded now is all that ever runs. */
 static int allow_memory(scmp_filter_ctx filter)
 {
-    return ALLOW_IF(filter, mmap, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) |
-           ALLOW_IF(filter, mprotect, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) |
-           REFUSE_IF(filter, mmap, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) |
-           REFUSE_IF(filter, mprotect, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+    return ALLOW_IF(filter, mmap, 1, BITS(2, PROT_EXEC, 0)) |
+           ALLOW_IF(filter, mprotect, 1, BITS(2, PROT_EXEC, 0)) |
+           REFUSE_IF(filter, mmap, 1, BITS(2, PROT_EXEC, PROT_EXEC)) |
+           REFUSE_IF(filter, mprotect, 1, BITS(2, PROT_EXEC, PROT_EXEC));
 }
 
 /* Its own threads and descriptors. */
@@ -176,17 +181,14 @@ static int allow_self(scmp_filter_ctx filter)
 {
     const scmp_datum_t me = (scmp_datum_t)getpid();
 
-    return ALLOW_IF(filter, tgkill, 1, SCMP_A0(SCMP_CMP_EQ, me)) | /* abort(), the end of a fatal signal */
-           ALLOW_IF(filter, prctl, 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) |
-           ALLOW_IF(filter, prlimit64, 1, SCMP_A2(SCMP_CMP_EQ, 0)) | /* to look */
+    return ALLOW_IF(filter, tgkill, 1, IS(0, me)) | /* abort(), the end of a fatal signal */
+           ALLOW_IF(filter, prctl, 1, IS(0, PR_SET_NAME)) |
+           ALLOW_IF(filter, prlimit64, 1, IS(2, 0)) | /* to look */
            /* ZeroMQ's threads, when they begin: they ask for what they have */
-           ALLOW_IF(filter, sched_setscheduler, 1, SCMP_A1(SCMP_CMP_EQ, SCHED_OTHER)) |
-           ALLOW_IF(filter, ioctl, 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO)) |
-           ALLOW_IF(filter, ioctl, 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD)) |
-           ALLOW_IF(filter, fcntl, 1, SCMP_A1(SCMP_CMP_EQ, F_GETFL)) |
-           ALLOW_IF(filter, fcntl, 1, SCMP_A1(SCMP_CMP_EQ, F_SETFL)) |
-           ALLOW_IF(filter, fcntl, 1, SCMP_A1(SCMP_CMP_EQ, F_GETFD)) |
-           ALLOW_IF(filter, fcntl, 1, SCMP_A1(SCMP_CMP_EQ, F_SETFD));
+           ALLOW_IF(filter, sched_setscheduler, 1, IS(1, SCHED_OTHER)) |
+           ALLOW_IF(filter, ioctl, 1, IS(1, FIONBIO)) | ALLOW_IF(filter, ioctl, 1, IS(1, FIONREAD)) |
+           ALLOW_IF(filter, fcntl, 1, IS(1, F_GETFL)) | ALLOW_IF(filter, fcntl, 1, IS(1, F_SETFL)) |
+           ALLOW_IF(filter, fcntl, 1, IS(1, F_GETFD)) | ALLOW_IF(filter, fcntl, 1, IS(1, F_SETFD));
 }
 
 /* On the net names are resolved by threads, and files are read, of which Landlock says which. Elsewhere only
@@ -196,21 +198,20 @@ static int allow_files(scmp_filter_ctx filter, const struct confinement *keep, u
     const scmp_datum_t folder = (scmp_datum_t)keep->write;
 
     if (role & ON_NET)
-        return ALLOW_IF(filter, clone, 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD)) |
-               ALLOW_IF(filter, openat, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY)) |
-               ALLOW_IF(filter, open, 1, SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, O_RDONLY));
-    return ALLOW_IF(filter, newfstatat, 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH)) |
-           REFUSE_IF(filter, newfstatat, 1, SCMP_A3(SCMP_CMP_NE, AT_EMPTY_PATH)) |
-           (folder ? ALLOW_IF(filter, openat, 1, SCMP_A0(SCMP_CMP_EQ, folder)) |
-                         REFUSE_IF(filter, openat, 1, SCMP_A0(SCMP_CMP_NE, folder))
-                   : REFUSE_IF(filter, openat, 0));
+        return ALLOW_IF(filter, clone, 1, BITS(0, CLONE_THREAD, CLONE_THREAD)) |
+               ALLOW_IF(filter, openat, 1, BITS(2, O_ACCMODE | O_CREAT, O_RDONLY)) |
+               ALLOW_IF(filter, open, 1, BITS(1, O_ACCMODE | O_CREAT, O_RDONLY));
+    return ALLOW_IF(filter, newfstatat, 1, IS(3, AT_EMPTY_PATH)) |
+           REFUSE_IF(filter, newfstatat, 1, IS_NOT(3, AT_EMPTY_PATH)) |
+           (folder
+                ? ALLOW_IF(filter, openat, 1, IS(0, folder)) | REFUSE_IF(filter, openat, 1, IS_NOT(0, folder))
+                : REFUSE_IF(filter, openat, 0));
 }
 
 static int allow_helper(scmp_filter_ctx filter, scmp_datum_t helper)
 {
-    return ALLOW_IF(filter, kill, 1, SCMP_A0(SCMP_CMP_EQ, helper)) |
-           ALLOW_IF(filter, wait4, 1, SCMP_A0(SCMP_CMP_EQ, helper)) |
-           ALLOW_IF(filter, pidfd_open, 1, SCMP_A0(SCMP_CMP_EQ, helper));
+    return ALLOW_IF(filter, kill, 1, IS(0, helper)) | ALLOW_IF(filter, wait4, 1, IS(0, helper)) |
+           ALLOW_IF(filter, pidfd_open, 1, IS(0, helper));
 }
 
 static bool always_allowed(int call, unsigned role)

@@ -173,6 +173,7 @@ struct world {
     int64_t missed_ms[2];    /* since when there is no watcher, no gateway; 0: there is */
     int64_t skew_ms;         /* of the pod's wall clock, and as it was when the pod started */
     int64_t started_skew_ms;
+    unsigned unreaped;        /* workers that are dead and that the supervisor has not been told of */
     uint64_t deaths;          /* of workers at their own account, since this watcher lives */
     uint64_t lease_revisions; /* of last_revision those that are about Leases alone */
     int64_t lease_changed_ms; /* the leader Lease's last change */

@@ -61,9 +61,9 @@ LIBS_watcher        := $(LIBS_bus) -lcurl -ljansson -lyaml -lcrypto
 LIBS_worker         := $(LIBS_bus) -lmd
 LIBS_packet-gateway := $(LIBS_bus) -lcurl -ljansson -lssl -lcrypto
 LIBS_exporter       := $(LIBS_bus) -lmicrohttpd
-LIBS_packetctl      := $(LIBS_bus) -ljansson
+LIBS_packetctl      := $(LIBS_bus) -ljansson -lncurses -ltinfo
 LIBS_sim            := -lmicrohttpd -ljansson -lyaml -lssl -lcrypto -lz -lpthread -lgnutls
-LIBS_every          := $(LIBS_bus) -lcurl -ljansson -lyaml -lmd -lmicrohttpd -lssl -lcrypto -lz -lpthread
+LIBS_every          := $(LIBS_bus) -lcurl -ljansson -lyaml -lmd -lmicrohttpd -lssl -lcrypto -lz -lpthread -lncurses -ltinfo
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 
@@ -323,6 +323,7 @@ soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
 	CHAOS_SECONDS=$(SECONDS) CHAOS_OBJECTS=200 CHAOS_KILLS=40 $(MAKE) test-e2e SERVER=real CASE=chaos
 	PODS_SECONDS=$(SECONDS) PODS_OBJECTS=100 $(MAKE) test-e2e SERVER=real CASE=two_pods
 	FAULT_OBJECTS=100 FAULT_KILLS=30 $(MAKE) test-e2e SERVER=sim CASE=creates_with,lists_that_miss,wrong_answers
+	MATRIX_OBJECTS=200 KILLS_SECONDS=$(SECONDS) BLAME_OBJECTS=500 $(MAKE) test-e2e SERVER=sim CASE=matrix,under_kills,four_bad
 	BUDGET_OBJECTS=200 $(MAKE) test-e2e SERVER=sim CASE=is_kept,waiting_for_budget,is_found,overtakes,slow_each,in_five
 bench: ## counts and ratios beside their targets; also as JSON in $(B)/bench.json
 	@tests/setup-debian test
@@ -334,7 +335,9 @@ bench: ## counts and ratios beside their targets; also as JSON in $(B)/bench.jso
 PREFIX     ?= /usr/local
 LIBEXECDIR ?= $(PREFIX)/libexec
 install: programs ## DESTDIR, PREFIX
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 docs/completion/packetctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/packetctl
 	install -m 755 $(B)/bin/* $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libexec/* $(DESTDIR)$(LIBEXECDIR)/
 	$(if $(wildcard docs/man/*.1),install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/)

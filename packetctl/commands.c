@@ -23,6 +23,7 @@ static const struct {
 } commands[] = {
     {"status", COMMAND_STATUS, "", 0, 0, NULL,
      "all processes: state, uptime, restarts, and what each does now"},
+    {"top", COMMAND_TOP, "", 0, 0, NULL, "the same on a live screen, with the latest runs; q ends it"},
     {"jobs", COMMAND_JOBS, "", 0, 0, NULL, "which object each worker works on, and at which step"},
     {"limits", COMMAND_LIMITS, "", 0, 0, NULL, "what Packet's API allows, and what waits for it"},
     {"crashes", COMMAND_CRASHES, "", 0, 0, NULL,

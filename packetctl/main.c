@@ -43,6 +43,7 @@ int main(int argc, char **argv)
     switch (line.command) {
     case COMMAND_VERSION: printf("packetctl %s\n", PROVIDER_PACKET_VERSION); return PACKETCTL_OK;
     case COMMAND_STATUS: return ask_status(&line, show_status);
+    case COMMAND_TOP: return top(&line);
     case COMMAND_JOBS: return ask_status(&line, show_jobs);
     case COMMAND_LIMITS: return ask_status(&line, show_limits);
     case COMMAND_CRASHES: return crashes_show(&line);

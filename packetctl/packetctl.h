@@ -29,6 +29,7 @@ enum command {
     COMMAND_RETRY,
     COMMAND_EXPLAIN,
     COMMAND_EVENTS,
+    COMMAND_TOP,
     COMMAND_SCALE,
     COMMAND_DRAIN,
     COMMAND_RESUME,
@@ -72,6 +73,9 @@ void command_line_help(FILE *to);
 int ask(const struct command_line *line, enum msg_id question, const void *body, enum msg_id wanted,
         int (*with_answer)(const struct message *answer, const struct command_line *line));
 
+/* An answer that only has to be there. */
+int show_nothing(const struct message *answer, const struct command_line *line);
+
 /* ---- to_json.c */
 /* A msgpack value as JSON; bytes that are no text become "". The caller owns the reference. */
 json_t *to_json(struct value v);
@@ -86,6 +90,9 @@ int print_json(json_t *json);
 
 /* ---- crashes.c: the records are files beside the socket, so this works without a supervisor, too */
 int crashes_show(const struct command_line *line);
+
+/* ---- top.c: until q is typed or nobody answers any more; for terminals */
+int top(const struct command_line *line);
 
 /* ---- show_explain.c */
 int show_explanation(const struct message *answer, const struct command_line *line);

@@ -88,7 +88,6 @@ static void print_exec_plugin(struct value row)
         printf("  last error: %s\n", error);
 }
 
-/* Nothing without an election. */
 static void print_degraded(struct value row)
 {
     char role[32], degraded[200];
@@ -98,6 +97,7 @@ static void print_degraded(struct value row)
                cell_number(row, "slot"), degraded);
 }
 
+/* Nothing without an election. */
 static void print_leadership(struct value row)
 {
     char lease[520], holder[520];

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "proto/bus.h"
+#include "proto/pack.h"
 #include "worker/core/worker.h"
 
 static struct bus *to_watcher, *to_gateway;
@@ -158,6 +159,37 @@ static void forge(const struct message *job)
     msgpack_sbuffer_destroy(&frame);
 }
 
+/* A write to an object of which it has no job, or to a part of its own object that is not its business. */
+static void write_what_is_not_its(const struct message *job, bool own)
+{
+    struct value object = job->body.job.object;
+    struct envelope envelope = {
+        .from = job->envelope.to, .to = job->envelope.from, .correlation = 1, .epoch = job->envelope.epoch};
+    msgpack_sbuffer frame;
+    struct pack body;
+
+    pack_open(&body);
+    pack_map(&body, 1);
+    pack_text(&body, own ? "spec" : "status");
+    pack_map(&body, 1);
+    pack_text(&body, own ? "region" : "phase");
+    pack_text(&body, "taken over");
+    const struct msg_patch patch = {.job = job->body.job.job + (own ? 0 : 1),
+                                    .seq = 1000,
+                                    .target = !own,
+                                    .resource_version =
+                                        value_text(value_at(object, "metadata", "resourceVersion", NULL)),
+                                    .body = pack_result(&body)};
+    msgpack_sbuffer_init(&frame);
+    if (msg_encode(&envelope, MSG_PATCH, &patch, &frame) != 0)
+        abort();
+    zmq_send(zsock_resolve(to_watcher->sock), frame.data, frame.size, ZMQ_DONTWAIT);
+    msgpack_sbuffer_destroy(&frame);
+    pack_close(&body);
+    log_info("tried what is forbidden", F_STR("what", own ? "write-a-field" : "write-another"),
+             F_STR("result", "sent"));
+}
+
 /* Returns whether the job was misused. */
 static bool misbehave(const struct message *message)
 {
@@ -165,6 +197,8 @@ static bool misbehave(const struct message *message)
         value_text(value_at(message->body.job.object, "metadata", "annotations", "e2e/misbehave", NULL));
 
     attempt(how);
+    if (span_is(how, "write-a-field") || span_is(how, "write-another"))
+        write_what_is_not_its(message, span_is(how, "write-a-field"));
     if (span_is(how, "crash"))
         crash();
     else if (span_is(how, "exit"))

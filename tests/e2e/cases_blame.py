@@ -214,6 +214,19 @@ def a_worker_that_was_taken_over(t: T) -> None:
 
 
 @case
+def writes_of_a_worker_that_was_taken_over(t: T) -> None:
+    """A PATCH for an object of which it has no job, or for a field that is not a worker's, reaches nobody; its own job ends as usual."""
+    with_bad_worker(t, workers=2)
+    shoots = [bad(t, how) for how in ("write-another", "write-a-field", "write-another")]
+    wait_succeeded(t, shoots)
+    tried = [json.loads(line)["what"] for line in t.provider_log().splitlines() if '"tried what is forbidden"' in line]
+    t.equal(sorted(set(tried)), ["write-a-field", "write-another"], "what was tried")
+    for s in shoots:
+        t.check("taken over" not in json.dumps(t.recorder.whole(s.namespace, NAME)), f"{s.namespace} was written")
+    t.check("refused a worker's request" in t.provider_log(), "nobody refused the write of a field")
+
+
+@case
 def an_object_that_kills_its_reader(t: T) -> None:
     """Two watchers end at the same object as they read it: the next does not read it, says so, and works on for the others."""
     with_saboteur(t, workers=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -155,3 +156,16 @@ def probes_in_bad_times(t: T) -> None:
         t.kube.start_apiserver()
     wait_for("a ready program", lambda: get(p, "health", "/readyz") == (200, "ok"))
     t.forgive_refusals()        # a server that has just started does not know everybody's rights yet
+
+
+@case(kubernetes=(37,))
+def metrics_please_the_linter(t: T) -> None:
+    """Prometheus' own linter, that of `promtool check metrics`, has nothing against /metrics, on leader and standby."""
+    two_trees(t)
+    t.barrier()
+    linter = subprocess.run([str(REPO / "tests/tools/go-program"), str(REPO / "tests/promlint")], stdout=subprocess.PIPE, text=True,
+                            check=True, timeout=300).stdout.strip()
+    for p in (t.provider, t.second):
+        wait_for("the first beat", lambda: "rest_client_requests_total" in get(p, "metrics", "/metrics")[1])
+        done = subprocess.run([linter], input=get(p, "metrics", "/metrics")[1], stdout=subprocess.PIPE, text=True, timeout=20)
+        t.equal(done.stdout.splitlines(), [], "what the linter says")

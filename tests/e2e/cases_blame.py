@@ -143,7 +143,8 @@ CAUSES = {"crash": "SIGSEGV", "abort": "SIGABRT", "spin": "did not take its job 
 
 def run_for(t: T, n: int, hows: list[str]) -> tuple[float, dict[str, Shoot]]:
     """Makes the bad ones, then n good ones; how long these took until all were done."""
-    shoots = prepare([t.shoot() for _ in range(n)])
+    project = t.packet.add_project()         # so that lists of keys are as long with the bad ones as without
+    shoots = prepare([t.shoot(project=project) for _ in range(n)])
     begun = time.monotonic()
     guilty = {how: bad(t, how) for how in hows}
     for s in shoots:

@@ -62,8 +62,12 @@ def wait_done(t: T, shoots: list[Shoot], n: int) -> None:
 
 
 def run(t: T, n: int, trouble: Callable[[], None] | None) -> tuple[float, float]:
-    """Makes n objects, causes trouble when a quarter of them is there, and returns how long all but one took, and all."""
-    shoots = prepare([t.shoot() for _ in range(n)])
+    """Makes n objects, causes trouble when a quarter of them is there, and returns how long all but one took, and all.
+
+    In a project of their own: the lists of keys get no longer from run to run.
+    """
+    project = t.packet.add_project()
+    shoots = prepare([t.shoot(project=project) for _ in range(n)])
     begun = time.monotonic()
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(lambda s: s.make_infrastructure(), shoots[:n // 4]))

@@ -59,7 +59,8 @@ void children_kill(void *ctx, int64_t pid, int signo)
                  F_INT("beatAgeMs", row.beat_age_ms), F_STR("doing", row.doing), F_STR("object", row.key));
     if (kill((pid_t)pid, signo) != 0)
         log_warn("could not signal a process", F_INT("pid", pid), F_STR("error", strerror(errno)));
-    if (signo == SIGABRT) /* one that is stopped would not take it; continued, it is the first thing it does */
+    if (signo ==
+        SIGABRT) /* one that is stopped would not take it; continued, it is the first thing it does */
         kill((pid_t)pid, SIGCONT);
 }
 

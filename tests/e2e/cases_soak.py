@@ -54,7 +54,7 @@ def whole(t: T) -> tuple[int, int]:
 def supervisor_under_kills(t: T) -> None:
     """A hundred random SIGKILLs of children a minute: descriptors and memory stay as they were, no zombie, the control socket answers."""
     seconds = size("KILLS_SECONDS", 30)
-    t.start(workers=5)
+    t.start(workers=20)                               # so that most deaths leave the others at work
     pid, random_ = t.provider.child.pid, random.Random(1)
     begun, first, kills = time.monotonic(), None, 0
     answers, dead = [], set()

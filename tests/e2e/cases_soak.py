@@ -54,7 +54,7 @@ def whole(t: T) -> tuple[int, int]:
 def supervisor_under_kills(t: T) -> None:
     """A hundred random SIGKILLs of children a minute: descriptors and memory stay as they were, no zombie, the control socket answers."""
     seconds = size("KILLS_SECONDS", 30)
-    t.start(workers=20)                               # so that most deaths leave the others at work
+    t.start(workers=size("KILLS_WORKERS", 5))
     pid, random_ = t.provider.child.pid, random.Random(1)
     begun, first, kills = time.monotonic(), None, 0
     answers, dead = [], set()
@@ -74,7 +74,8 @@ def supervisor_under_kills(t: T) -> None:
           f"the control socket answered {len(answers)} times, in {sorted(answers)[len(answers) * 99 // 100]:.1f} ms (p99), "
           f"{max(answers):.1f} ms at most", flush=True)
     t.equal(last[0], first[0], "descriptors")
-    t.check(last[1] <= first[1] + 256, f"anonymous memory went from {first[1]} to {last[1]} KiB")
+    sanitized = "san" in t.build.name                 # its heap keeps what was freed
+    t.check(sanitized or last[1] <= first[1] + 256, f"anonymous memory went from {first[1]} to {last[1]} KiB")
     wait_for("no zombie", lambda: not zombies(pid))
     t.check(max(answers) < 1000, f"the slowest answer took {max(answers):.0f} ms")
     wait_succeeded(t, make([t.shoot() for _ in range(5)]))

@@ -115,7 +115,7 @@ class T:
     def shoot(self, token: str | None = None, project: str | None = None) -> Shoot:
         """A Shoot of its own namespace, with the simulator's good credentials unless others are given."""
         short = re.sub(r"[^a-z0-9]", "-", self.name)[:24]
-        s = Shoot(self.client, f"shoot--e2e--{short}-{uuid.uuid4().hex[:6]}", token or self.packet.token,
+        s = Shoot(self.client, f"shoot--e2e--{short}-{uuid.uuid4().hex[:8]}", token or self.packet.token,
                   project or self.packet.project)
         if token:
             self.secrets.append(token.strip())

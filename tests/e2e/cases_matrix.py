@@ -10,6 +10,7 @@ import ctypes
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Callable
 
 from .cases_restart import processes
@@ -46,6 +47,7 @@ def inflict(t: T, role: str, slot: int, way: str) -> None:
             flag.unlink()
             return
         late = wait_for(f"a late {role}", lambda: (p := process(t, role, slot))["pid"] not in (0, was["pid"]) and p)
+        wait_for("its wrapper to have seen that", lambda: b"sleep" in Path(f"/proc/{late['pid']}/cmdline").read_bytes())
         flag.unlink()
         wait_for("it to be given up", lambda: process(t, role, slot)["incarnation"] != late["incarnation"], 60)
 

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proto/endpoint.h"
 #include "proto/peers.h"
 
 /* A connection is for one listener's life (design 12.3), and who is confined may not make another. */
 #define NO_RECONNECT (-1)
-#define SOCKET_MODE  0600
 #define DECIMAL_MAX  24u
 
 static void *raw(const struct bus *bus)
@@ -95,30 +95,16 @@ static int close_failed(struct bus *bus)
     return -1;
 }
 
-/* Only ever removes a socket: a wrong directory must not cost anybody a file. */
-static int remove_old(const char *path)
-{
-    struct stat st;
-
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : -1;
-    if (!S_ISSOCK(st.st_mode)) {
-        errno = EEXIST;
-        return -1;
-    }
-    return unlink(path);
-}
-
 int bus_listen(struct bus *bus, const char *dir, const char *endpoint, unsigned my_role,
                uint64_t my_incarnation, unsigned peer_roles)
 {
     struct address address;
 
     *bus = (struct bus){.my_role = my_role, .my_incarnation = my_incarnation, .peer_roles = peer_roles};
-    if (name_endpoint(dir, endpoint, &address) || remove_old(path_of(&address)))
+    if (name_endpoint(dir, endpoint, &address) || endpoint_clear(path_of(&address)))
         return -1;
     if (open_socket(bus, ZMQ_ROUTER) || zmq_bind(raw(bus), address.text) ||
-        chmod(path_of(&address), SOCKET_MODE))
+        chmod(path_of(&address), ENDPOINT_MODE))
         return close_failed(bus);
     return 0;
 }

@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "proto/contract.h"
-
-#define SOCKET_MODE 0600
+#include "proto/endpoint.h"
 
 static int name_socket(const char *dir, struct sockaddr_un *address)
 {
@@ -35,19 +34,6 @@ static int close_failed(int fd)
     return -1;
 }
 
-/* Only ever removes a socket: a wrong directory must not cost anybody a file. */
-static int remove_old(const char *path)
-{
-    struct stat st;
-
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : -1;
-    if (S_ISSOCK(st.st_mode))
-        return unlink(path);
-    errno = EEXIST;
-    return -1;
-}
-
 /* The largest answer is one packet, and a packet needs room in one piece. */
 static void make_room(int fd)
 {
@@ -60,13 +46,13 @@ int dialog_listen(const char *dir, int backlog)
 {
     struct sockaddr_un address;
 
-    if (name_socket(dir, &address) || remove_old(address.sun_path))
+    if (name_socket(dir, &address) || endpoint_clear(address.sun_path))
         return -1;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) || chmod(address.sun_path, SOCKET_MODE) ||
-        listen(fd, backlog))
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) ||
+        chmod(address.sun_path, ENDPOINT_MODE) || listen(fd, backlog))
         return close_failed(fd);
     return fd;
 }

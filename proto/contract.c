@@ -19,6 +19,19 @@ const char *role_name(unsigned role)
     }
 }
 
+const char *job_result_name(uint64_t result)
+{
+    switch (result) {
+    case JOB_DONE: return "done";
+    case JOB_RETRY: return "retry";
+    case JOB_LATER: return "later";
+    case JOB_AGAIN: return "again";
+    case JOB_SKIP: return "skip";
+    case JOB_HELD: return "held";
+    default: return "?";
+    }
+}
+
 const char *exit_sentence(int code)
 {
     switch (code) {

@@ -30,6 +30,9 @@ enum role {
 /* "watcher", "packet-gateway", ...; "?" for a value that is no single role. */
 const char *role_name(unsigned role);
 
+/* Of DONE: "done", "retry", ...; "?" for a value that is no result. */
+const char *job_result_name(uint64_t result);
+
 /* ---- endpoints: file names in the runtime directory (0700)
  * ------------------------------------------------------- */
 #define ENDPOINT_BUS     "bus.sock"     /* supervisor listens; every child connects */

@@ -77,13 +77,14 @@ enum lane {
 enum key_owner { OWNER_UNTAGGED, OWNER_US, OWNER_OTHER };
 
 /* How a job ended. */
-enum job_result {
-    JOB_DONE,  /* success: forget the failures */
-    JOB_RETRY, /* failed and reported: back off (kubernetes 32) */
-    JOB_LATER, /* again after after_ms; no failure, no strike (design 12.6) */
-    JOB_AGAIN, /* the object changed under us: start anew at once with a fresh read (design 12.1) */
-    JOB_SKIP,  /* nothing was to be done */
-    JOB_HELD   /* failed and reported, and only a change of the object can help (kubernetes 35) */
+enum job_result {            /* job_result_name() in contract.h has the words */
+                  JOB_DONE,  /* success: forget the failures */
+                  JOB_RETRY, /* failed and reported: back off (kubernetes 32) */
+                  JOB_LATER, /* again after after_ms; no failure, no strike (design 12.6) */
+                  JOB_AGAIN, /* the object changed under us: start anew at once with a fresh read
+                                (design 12.1) */
+                  JOB_SKIP,  /* nothing was to be done */
+                  JOB_HELD /* failed and reported, and only a change of the object can help (kubernetes 35) */
 };
 
 /* What a check for drift came to (design 12.12); also in DONE.check. */

@@ -105,6 +105,18 @@ void pack_value(struct pack *p, struct value v)
         pack_nil(p);
 }
 
+void pack_member(struct pack *p, const char *name, const char *text)
+{
+    pack_text(p, name);
+    pack_text(p, text);
+}
+
+void pack_member_int(struct pack *p, const char *name, int64_t n)
+{
+    pack_text(p, name);
+    pack_int(p, n);
+}
+
 struct value pack_result(const struct pack *p)
 {
     return (struct value){.at = (const uint8_t *)p->out.data, .len = p->out.size};

@@ -32,6 +32,10 @@ void pack_nil(struct pack *p);
 /* Copies a whole item; an absent one is written as nil. */
 void pack_value(struct pack *p, struct value v);
 
+/* A member of a map: its name and its value. */
+void pack_member(struct pack *p, const char *name, const char *text);
+void pack_member_int(struct pack *p, const char *name, int64_t n);
+
 /* What was written, as one value (the caller knows that it wrote one item). Valid until the next write. */
 struct value pack_result(const struct pack *p);
 

@@ -287,6 +287,23 @@ bool proc_takes(const struct message *message)
     return true;
 }
 
+bool proc_bad_frame(struct proc *proc, const struct bus *bus, const struct inbound *in, enum verdict verdict)
+{
+    const struct msg_end_worker end = {.incarnation = in->from.incarnation,
+                                       .reason = SPAN("sent frames that no worker of this version sends")};
+
+    if (verdict == FRAME_OLD_INCARNATION)
+        return false;
+    if (in->from.bad <= 1)
+        log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
+                  F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
+    if (in->from.bad != BAD_FRAMES_MAX)
+        return false;
+    if (in->from.role == WORKER)
+        tell(proc, MSG_END_WORKER, &end);
+    return bus == &proc->bus;
+}
+
 int proc_next_signal(struct proc *proc)
 {
     struct signalfd_siginfo info;

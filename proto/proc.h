@@ -44,6 +44,10 @@ void proc_beat(struct proc *proc, const char *doing, const char *key, uint64_t b
 /* Does what the supervisor asks of every child alike (LOGLEVEL). Returns whether the message was such a one.
  */
 bool proc_takes(const struct message *message);
+/* For watcher and gateway: a frame that was refused. Told once of each sender; at BAD_FRAMES_MAX a worker is
+ * ended for it. Returns whether it came from the supervisor so often that this process must leave with
+ * EXIT_PROTOCOL: the supervisor never sends such frames, so then we are of another build. */
+bool proc_bad_frame(struct proc *proc, const struct bus *bus, const struct inbound *in, enum verdict verdict);
 /* The signal that arrived, or 0. */
 int proc_next_signal(struct proc *proc);
 /* Says LEAVING and closes. Returns code, for main() to return. */

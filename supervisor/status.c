@@ -21,18 +21,6 @@ void status_text(int wait_status, char *buf, size_t size)
     }
 }
 
-static void text(struct pack *p, const char *key, const char *value)
-{
-    pack_text(p, key);
-    pack_text(p, value);
-}
-
-static void number(struct pack *p, const char *key, int64_t value)
-{
-    pack_text(p, key);
-    pack_int(p, value);
-}
-
 static void pack_row(struct pack *p, const struct tree_row *row)
 {
     bool running = row->pid != 0, died = row->restarts > 0 || row->last_status != 0;
@@ -41,26 +29,26 @@ static void pack_row(struct pack *p, const struct tree_row *row)
 
     pack_map(p, 8 + (row->key[0] != '\0') + (row->degraded[0] != '\0') + (died ? 1 : 0) + (waits ? 1 : 0) +
                     (running ? 1 : 0) + (row->gauges.len > 0));
-    text(p, "role", role_name(row->role));
-    number(p, "slot", (int64_t)row->slot);
-    number(p, "pid", row->pid);
-    number(p, "incarnation", (int64_t)row->incarnation);
-    text(p, "state", row->state);
-    number(p, "uptimeSeconds", row->uptime_ms / 1000);
-    number(p, "restarts", (int64_t)row->restarts);
-    text(p, "doing", row->doing);
+    pack_member(p, "role", role_name(row->role));
+    pack_member_int(p, "slot", (int64_t)row->slot);
+    pack_member_int(p, "pid", row->pid);
+    pack_member_int(p, "incarnation", (int64_t)row->incarnation);
+    pack_member(p, "state", row->state);
+    pack_member_int(p, "uptimeSeconds", row->uptime_ms / 1000);
+    pack_member_int(p, "restarts", (int64_t)row->restarts);
+    pack_member(p, "doing", row->doing);
     if (row->key[0] != '\0')
-        text(p, "object", row->key);
+        pack_member(p, "object", row->key);
     if (row->degraded[0] != '\0')
-        text(p, "degraded", row->degraded);
+        pack_member(p, "degraded", row->degraded);
     if (died) {
         status_text(row->last_status, how, sizeof how);
-        text(p, "lastExit", how);
+        pack_member(p, "lastExit", how);
     }
     if (waits)
-        number(p, "nextStartMs", row->next_start_ms);
+        pack_member_int(p, "nextStartMs", row->next_start_ms);
     if (running)
-        number(p, "beatAgeMs", row->beat_age_ms);
+        pack_member_int(p, "beatAgeMs", row->beat_age_ms);
     if (row->gauges.len > 0) {
         pack_text(p, "gauges");
         pack_value(p, row->gauges);
@@ -76,13 +64,13 @@ static void pack_leader(struct pack *p, const struct supervisor *s, struct insta
     pack_map(p, leader->elected ? 6 : 0);
     if (!leader->elected)
         return;
-    text(p, "lease", leader->lease);
+    pack_member(p, "lease", leader->lease);
     pack_text(p, "leading");
     pack_bool(p, leader->leading && left > 0);
-    text(p, "holder", leader->holder);
-    text(p, "identity", s->identity);
-    number(p, "writeForMs", leader->leading && left > 0 ? left : 0);
-    number(p, "transitions", (int64_t)leader->transitions);
+    pack_member(p, "holder", leader->holder);
+    pack_member(p, "identity", s->identity);
+    pack_member_int(p, "writeForMs", leader->leading && left > 0 ? left : 0);
+    pack_member_int(p, "transitions", (int64_t)leader->transitions);
 }
 
 static uint64_t count_quarantined(const struct supervisor *s)
@@ -148,14 +136,14 @@ void status_pack_suspects(const struct supervisor *s, struct pack *p)
 
         clock_text_seconds((int64_t)at->struck * 1000, struck);
         pack_map(p, 7);
-        text(p, "object", at->key);
+        pack_member(p, "object", at->key);
         pack_text(p, "quarantined");
         pack_bool(p, at->until != 0);
-        number(p, "strikes", (int64_t)at->strikes);
-        number(p, "times", (int64_t)at->terms);
-        text(p, "lastStrike", struck);
-        text(p, "cause", at->cause);
-        number(p, "nextTrialMs", at->until != 0 && left > 0 ? left : 0);
+        pack_member_int(p, "strikes", (int64_t)at->strikes);
+        pack_member_int(p, "times", (int64_t)at->terms);
+        pack_member(p, "lastStrike", struck);
+        pack_member(p, "cause", at->cause);
+        pack_member_int(p, "nextTrialMs", at->until != 0 && left > 0 ? left : 0);
     }
 }
 

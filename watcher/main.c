@@ -223,26 +223,13 @@ static void from_supervisor(struct watcher *w, const struct message *message)
     watcher_core_message(w->core, SUPERVISOR, message->envelope.from, message, clock_now());
 }
 
-/* A worker is ended for it; the supervisor never sends such frames, so then we are of another build. */
 static void bad_frame(struct watcher *w, const struct bus *bus, const struct inbound *in,
                       enum verdict verdict)
 {
-    const struct msg_end_worker end = {.incarnation = in->from.incarnation,
-                                       .reason = SPAN("sent frames that no worker of this version sends")};
-
-    if (verdict == FRAME_OLD_INCARNATION)
+    if (!proc_bad_frame(&w->proc, bus, in, verdict))
         return;
-    if (in->from.bad <= 1)
-        log_error("refused a frame", F_STR("verdict", verdict_name(verdict)),
-                  F_STR("role", role_name(in->from.role)), F_INT("pid", in->from.pid));
-    if (in->from.bad != BAD_FRAMES_MAX)
-        return;
-    if (in->from.role == WORKER)
-        bus_send(&w->proc.bus, SUPERVISOR_INCARNATION, MSG_END_WORKER, &end, NULL);
-    if (bus == &w->proc.bus) {
-        w->exit_code = EXIT_PROTOCOL;
-        w->reason = exit_sentence(EXIT_PROTOCOL);
-    }
+    w->exit_code = EXIT_PROTOCOL;
+    w->reason = exit_sentence(EXIT_PROTOCOL);
 }
 
 static int on_bus(zloop_t *loop, zsock_t *sock, void *arg)

@@ -40,10 +40,8 @@ static void leave(struct worker *w, int code, const char *reason)
 
 static void log_job_end(const struct worker *w, const struct msg_done *done)
 {
-    static const char *const results[] = {"done", "retry", "later", "again", "skip", "held"};
     const char *key = worker_core_key(w->core) ? worker_core_key(w->core) : "/", *name = strchr(key, '/');
     char summary[LIMIT_TEXT + 1] = "", ns[LIMIT_NAME + 1], id[48];
-    const char *result = done->result < sizeof results / sizeof results[0] ? results[done->result] : "?";
 
     span_copy(done->summary, summary, sizeof summary);
     snprintf(ns, sizeof ns, "%.*s", (int)(name - key), key);
@@ -54,7 +52,7 @@ static void log_job_end(const struct worker *w, const struct msg_done *done)
                                        F_STR("reconcileID", id),
                                        F_STR("operation", worker_core_operation(w->core)),
                                        F_INT("job", done->job),
-                                       F_STR("result", result),
+                                       F_STR("result", job_result_name(done->result)),
                                        F_INT("afterMs", done->after_ms),
                                        F_STR("summary", summary),
                                        F_INT("tookMs", clock_now().boot_ms - w->job_began_ms)};

@@ -211,8 +211,6 @@ void jobs_started(struct watcher_core *core, uint64_t worker, uint64_t id)
 void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done *done)
 {
     struct job *job = jobs_find(core, worker, done->job);
-    static const char *const results[] = {[JOB_DONE] = "done",   [JOB_RETRY] = "retry", [JOB_LATER] = "later",
-                                          [JOB_AGAIN] = "again", [JOB_SKIP] = "skip",   [JOB_HELD] = "held"};
     char summary[LIMIT_TEXT + 1] = "";
 
     if (!job || (job->phase != PHASE_SENT && job->phase != PHASE_RUNNING))
@@ -221,7 +219,7 @@ void jobs_done(struct watcher_core *core, uint64_t worker, const struct msg_done
     job->done = true;
     bool failed = done->result == JOB_RETRY || done->result == JOB_HELD;
     span_copy(done->summary, summary, sizeof summary);
-    explain_note(core, job, worker, done->result <= JOB_HELD ? results[done->result] : "?", summary);
+    explain_note(core, job, worker, job_result_name(done->result), summary);
     if (!failed || core_worth_a_line(job->work->failures + 1))
         jobs_log(LEVEL_DEBUG, job, failed ? "job failed" : "job ended", summary);
     job->result.summary = (struct span){0};

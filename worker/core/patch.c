@@ -5,12 +5,6 @@
 
 #include "worker/core/job.h"
 
-static void pack_member(struct pack *p, const char *name, const char *text)
-{
-    pack_text(p, name);
-    pack_text(p, text);
-}
-
 /* The finalizers as last seen, with or without ours; others keep their place (gardener 18). */
 static void pack_finalizers(struct pack *p, const struct job *job, bool with)
 {

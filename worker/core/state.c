@@ -246,12 +246,6 @@ static void pack_attempts(const struct state *state, struct pack *p, unsigned ch
     }
 }
 
-static void pack_member(struct pack *p, const char *name, const char *text)
-{
-    pack_text(p, name);
-    pack_text(p, text);
-}
-
 static void pack_unsettled(const struct state *state, struct pack *p)
 {
     char when[CLOCK_TEXT_MAX];

@@ -49,19 +49,27 @@ void crash_box_keep(struct supervisor *s, int64_t pid, int box)
         close(box);
 }
 
+/* Its place among the boxes, or -1. */
+static int box_at(const struct supervisor *s, int64_t pid)
+{
+    for (int i = 0; i < (int)BUS_PEERS_MAX && pid != 0; i++)
+        if (s->boxes[i].pid == pid)
+            return i;
+    return -1;
+}
+
 /* Takes the box away. False, and an empty box, when there was none. */
 static bool open_box(struct supervisor *s, int64_t pid, struct blackbox *box)
 {
+    int at = box_at(s, pid);
+
     memset(box, 0, sizeof *box);
-    for (size_t i = 0; i < BUS_PEERS_MAX; i++) {
-        if (s->boxes[i].pid != pid)
-            continue;
-        ssize_t n = pread(s->boxes[i].fd, box, sizeof *box, 0);
-        close(s->boxes[i].fd);
-        s->boxes[i] = (struct box){0};
-        return n == (ssize_t)sizeof *box;
-    }
-    return false;
+    if (at < 0)
+        return false;
+    ssize_t n = pread(s->boxes[at].fd, box, sizeof *box, 0);
+    close(s->boxes[at].fd);
+    s->boxes[at] = (struct box){0};
+    return n == (ssize_t)sizeof *box;
 }
 
 static bool is_key(const char *key)
@@ -74,11 +82,9 @@ static bool is_key(const char *key)
 
 bool crash_key(const struct supervisor *s, int64_t pid, char *key, size_t size)
 {
-    ssize_t n = -1;
+    int at = box_at(s, pid);
+    ssize_t n = at < 0 ? -1 : pread(s->boxes[at].fd, key, size - 1, offsetof(struct blackbox, key));
 
-    for (size_t i = 0; i < BUS_PEERS_MAX; i++)
-        if (s->boxes[i].pid == pid && pid != 0)
-            n = pread(s->boxes[i].fd, key, size - 1, offsetof(struct blackbox, key));
     key[n > 0 ? n : 0] = '\0';
     return is_key(key);
 }
@@ -95,16 +101,14 @@ static void copy_printable(const char *from, size_t from_size, char *to, size_t 
 
 bool crash_box_look(const struct supervisor *s, int64_t pid, char *key, char *doing, size_t size)
 {
+    int at = box_at(s, pid);
     struct blackbox box;
 
-    for (size_t i = 0; i < BUS_PEERS_MAX && pid != 0; i++) {
-        if (s->boxes[i].pid != pid || pread(s->boxes[i].fd, &box, offsetof(struct blackbox, log_end), 0) < 0)
-            continue;
-        copy_printable(box.key, sizeof box.key, key, size);
-        copy_printable(box.doing, sizeof box.doing, doing, size);
-        return true;
-    }
-    return false;
+    if (at < 0 || pread(s->boxes[at].fd, &box, offsetof(struct blackbox, log_end), 0) < 0)
+        return false;
+    copy_printable(box.key, sizeof box.key, key, size);
+    copy_printable(box.doing, sizeof box.doing, doing, size);
+    return true;
 }
 
 /* ---- JSON */

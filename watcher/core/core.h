@@ -305,11 +305,11 @@ void quarantine_answer(struct watcher_core *core, const struct call *call,
 void quarantine_known(struct watcher_core *core, const struct msg_suspected *said);
 void quarantine_release(struct watcher_core *core, struct span key);
 /* Must its body be left alone, as watchers ended while they read it? For as long as its term lasts. */
-bool quarantine_unread(struct watcher_core *core, struct span ns, struct span name);
+bool quarantine_unread(struct watcher_core *core, const char *key);
 /* The same before a job; true: the job is over. */
 bool quarantine_keeps_unread(struct watcher_core *core, struct job *job);
 /* What is held against an object, or NULL. */
-const struct suspect *quarantine_find(const struct watcher_core *core, struct span ns, struct span name);
+const struct suspect *quarantine_find(struct watcher_core *core, const char *key);
 unsigned quarantine_count(const struct watcher_core *core);
 
 /* explain.c */
@@ -348,10 +348,10 @@ void notes_answer(struct watcher_core *core, const struct call *call, const stru
 int64_t notes_again_in(struct watcher_core *core, const struct call *call,
                        const struct watcher_result *result);
 unsigned notes_under_way(const struct watcher_core *core);
-/* An Event about the leader Lease: the identity, and what it did. */
 /* What the watcher itself has to tell of an object. */
 void notes_object(struct watcher_core *core, const struct object *object, bool warning, const char *reason,
                   const char *message);
+/* An Event about the leader Lease: the identity, and what it did. */
 void notes_election(struct watcher_core *core, const char *did);
 
 /* election.c */

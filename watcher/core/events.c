@@ -9,14 +9,22 @@
 #include "watcher/core/convert.h"
 #include "watcher/core/core.h"
 
+/* Whose it is, before anything of it is decoded. */
+static void names_of(struct text object, struct span *ns, struct span *name)
+{
+    struct text metadata = scan_member(object, "metadata");
+
+    *ns = scan_string(scan_member(metadata, "namespace"));
+    *name = scan_string(scan_member(metadata, "name"));
+}
+
 /* An object that cannot be read is left alone and must not stop the others. It still counts as there. */
 static void unreadable(struct watcher_core *core, struct text object)
 {
-    struct text metadata = scan_member(object, "metadata");
-    struct span ns = scan_string(scan_member(metadata, "namespace"));
-    struct span name = scan_string(scan_member(metadata, "name"));
+    struct span ns, name;
     char ns_text[LIMIT_NAME + 1] = "", name_text[LIMIT_NAME + 1] = "";
 
+    names_of(object, &ns, &name);
     core->reflector.unreadable++;
     span_copy(ns, ns_text, sizeof ns_text);
     span_copy(name, name_text, sizeof name_text);
@@ -115,16 +123,15 @@ static void leave_unread(struct watcher_core *core, struct span ns, struct span 
  * holds it against the object. Returns whether it may be decoded. */
 static bool may_read(struct watcher_core *core, struct text text)
 {
-    struct text metadata = scan_member(text, "metadata");
-    struct span ns = scan_string(scan_member(metadata, "namespace"));
-    struct span name = scan_string(scan_member(metadata, "name"));
+    struct span ns, name;
     char key[KEY_MAX];
 
+    names_of(text, &ns, &name);
     if (!object_name_ok(ns) || !object_name_ok(name))
         return true;
     snprintf(key, sizeof key, "%.*s/%.*s", (int)ns.len, ns.p, (int)name.len, name.p);
     blackbox_about(key, "reading an event");
-    if (!quarantine_unread(core, ns, name))
+    if (!quarantine_unread(core, key))
         return true;
     leave_unread(core, ns, name);
     return false;
@@ -171,9 +178,9 @@ void events_seen(struct watcher_core *core, enum sighting how, struct text text)
 
 void events_deleted(struct watcher_core *core, struct text text)
 {
-    struct text metadata = scan_member(text, "metadata");
-    struct span ns = scan_string(scan_member(metadata, "namespace"));
-    struct span name = scan_string(scan_member(metadata, "name"));
+    struct span ns, name;
+
+    names_of(text, &ns, &name);
     struct known *known =
         object_name_ok(ns) && object_name_ok(name) ? cache_find(&core->cache, ns, name) : NULL;
 

@@ -55,18 +55,6 @@ void explain_close(struct watcher_core *core)
 
 /* ---- the answer */
 
-static void text(struct pack *p, const char *key, const char *value)
-{
-    pack_text(p, key);
-    pack_text(p, value);
-}
-
-static void number(struct pack *p, const char *key, int64_t value)
-{
-    pack_text(p, key);
-    pack_int(p, value);
-}
-
 static void pack_episode(struct pack *p, const struct episode *e)
 {
     char when[CLOCK_TEXT_MAX], id[48] = "";
@@ -75,12 +63,12 @@ static void pack_episode(struct pack *p, const struct episode *e)
     if (e->worker)
         snprintf(id, sizeof id, "%" PRIu64 "-%" PRIu64, e->worker, e->job);
     pack_map(p, 6);
-    text(p, "time", when);
-    text(p, "object", e->key);
-    text(p, "reconcileID", id);
-    text(p, "result", e->result);
-    number(p, "tookMs", e->took_ms);
-    text(p, "text", e->text);
+    pack_member(p, "time", when);
+    pack_member(p, "object", e->key);
+    pack_member(p, "reconcileID", id);
+    pack_member(p, "result", e->result);
+    pack_member_int(p, "tookMs", e->took_ms);
+    pack_member(p, "text", e->text);
 }
 
 /* key "": of all objects. Newest first. */
@@ -149,10 +137,11 @@ static void picture_work(const struct watcher_core *core, const struct work *wor
 }
 
 /* From the general to the particular: what comes later says more. */
-static void look(struct watcher_core *core, struct span ns, struct span name, struct picture *pic)
+static void look(struct watcher_core *core, const char *key, struct span ns, struct span name,
+                 struct picture *pic)
 {
     struct work *work = queue_find(&core->queue, ns, name);
-    const struct suspect *s = quarantine_find(core, ns, name);
+    const struct suspect *s = quarantine_find(core, key);
     bool known = cache_find(&core->cache, ns, name) != NULL;
 
     *pic = (struct picture){.state = known ? "settled" : "unknown", .next_ms = -1};
@@ -188,13 +177,13 @@ static void pack_answer(struct watcher_core *core, const char *key, struct pack 
         pack_episodes(p, core->explain, "");
         return;
     }
-    look(core, (struct span){.p = key, .len = (uint32_t)(slash - key)}, span_of(slash + 1), &pic);
+    look(core, key, (struct span){.p = key, .len = (uint32_t)(slash - key)}, span_of(slash + 1), &pic);
     pack_map(p, 6);
-    text(p, "object", key);
-    text(p, "state", pic.state);
-    text(p, "why", pic.why);
-    number(p, "nextMs", pic.next_ms);
-    number(p, "failures", (int64_t)pic.failures);
+    pack_member(p, "object", key);
+    pack_member(p, "state", pic.state);
+    pack_member(p, "why", pic.why);
+    pack_member_int(p, "nextMs", pic.next_ms);
+    pack_member_int(p, "failures", (int64_t)pic.failures);
     pack_text(p, "runs");
     pack_episodes(p, core->explain, key);
 }

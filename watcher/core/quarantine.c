@@ -197,7 +197,7 @@ static void leave_alone(struct watcher_core *core, struct job *job, const struct
 
 bool quarantine_holds(struct watcher_core *core, struct job *job, const struct object *object)
 {
-    struct suspect *s = core->suspects ? find(core, span_of(job->work->key)) : NULL;
+    struct suspect *s = find(core, span_of(job->work->key));
     char version[LIMIT_VERSION + 1];
 
     if (!s || !s->until_ms)
@@ -245,41 +245,30 @@ void quarantine_answer(struct watcher_core *core, const struct call *call,
 
 /* ---- bodies at which watchers died (design 12.13) */
 
-static bool is_key_of(const char *key, struct span ns, struct span name)
+/* Until its term is over; then it is tried. */
+static bool still_unread(struct watcher_core *core, struct suspect *s)
 {
-    const char *slash = strchr(key, '/');
-
-    return slash && span_is(name, slash + 1) && ns.len == (uint32_t)(slash - key) &&
-           memcmp(ns.p, key, ns.len) == 0;
+    if (!s || !s->unread)
+        return false;
+    if (core->now.boot_ms < s->until_ms)
+        return true;
+    try_once(core, s, "its time is over");
+    return false;
 }
 
-/* The one that may not be read yet, or NULL. */
-static struct suspect *find_unread(struct watcher_core *core, struct span ns, struct span name)
+bool quarantine_unread(struct watcher_core *core, const char *key)
 {
-    for (unsigned i = 0; core->suspects && ns.p && name.p && i < SUSPECTS_MAX; i++) {
-        struct suspect *s = &core->suspects[i];
-
-        if (!s->unread || !is_key_of(s->key, ns, name))
-            continue;
-        if (core->now.boot_ms < s->until_ms)
-            return s;
-        try_once(core, s, "its time is over");
-    }
-    return NULL;
-}
-
-bool quarantine_unread(struct watcher_core *core, struct span ns, struct span name)
-{
-    return find_unread(core, ns, name) != NULL;
+    return still_unread(core, find(core, span_of(key)));
 }
 
 bool quarantine_keeps_unread(struct watcher_core *core, struct job *job)
 {
-    struct suspect *s = find_unread(core, work_ns(job->work), work_name(job->work));
+    struct suspect *s = find(core, span_of(job->work->key));
+    bool unread = still_unread(core, s);
 
-    if (s)
+    if (unread)
         leave_alone(core, job, s);
-    return s != NULL;
+    return unread;
 }
 
 /* ---- what the supervisor says */
@@ -313,12 +302,9 @@ void quarantine_release(struct watcher_core *core, struct span key)
         queue_add_after(&core->queue, work, 0, core->now.boot_ms);
 }
 
-const struct suspect *quarantine_find(const struct watcher_core *core, struct span ns, struct span name)
+const struct suspect *quarantine_find(struct watcher_core *core, const char *key)
 {
-    for (unsigned i = 0; core->suspects && i < SUSPECTS_MAX; i++)
-        if (core->suspects[i].key[0] && is_key_of(core->suspects[i].key, ns, name))
-            return &core->suspects[i];
-    return NULL;
+    return find(core, span_of(key));
 }
 
 unsigned quarantine_count(const struct watcher_core *core)

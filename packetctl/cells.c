@@ -27,6 +27,13 @@ const char *cell(struct value row, const char *key, char *buf, size_t size)
     return buf;
 }
 
+enum look look_of(const char *state)
+{
+    if (strcmp(state, "ready") == 0)
+        return LOOK_GOOD;
+    return strcmp(state, "backoff") == 0 || strcmp(state, "parked") == 0 ? LOOK_BAD : LOOK_WAITS;
+}
+
 int64_t cell_number(struct value row, const char *key)
 {
     int64_t n = 0;

@@ -83,6 +83,9 @@ json_t *to_json(struct value v);
 /* ---- cells.c: parts of a table */
 /* Text of a row, cut to size and safe for a terminal. Returns buf. */
 const char *cell(struct value row, const char *key, char *buf, size_t size);
+/* How a process' state looks: as it should, on its way, or in trouble. */
+enum look { LOOK_GOOD, LOOK_WAITS, LOOK_BAD };
+enum look look_of(const char *state);
 int64_t cell_number(struct value row, const char *key);
 /* "3s", "12m05s", "7h30m", "4d06h". Returns buf. */
 const char *cell_duration(int64_t seconds, char *buf, size_t size);

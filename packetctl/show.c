@@ -31,11 +31,10 @@ static bool in_colour(void)
 
 static const char *colour_of(const char *state)
 {
-    if (strcmp(state, "ready") == 0)
-        return "\033[32m";
-    if (strcmp(state, "backoff") == 0 || strcmp(state, "parked") == 0)
-        return "\033[31m";
-    return "\033[33m";
+    static const char *const colours[] = {
+        [LOOK_GOOD] = "\033[32m", [LOOK_WAITS] = "\033[33m", [LOOK_BAD] = "\033[31m"};
+
+    return colours[look_of(state)];
 }
 
 /* What a running process does, or how the last one ended and when the next one starts. */

@@ -3,20 +3,16 @@
 #include <curses.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "packetctl/packetctl.h"
 
 #define EVERY_MS 1000
 
-enum colours { COLOUR_GOOD = 1, COLOUR_WAITS, COLOUR_BAD };
-
-static int colour_of(const char *state)
+/* Colour pairs of curses begin with 1. */
+static int pair_of(enum look look)
 {
-    if (strcmp(state, "ready") == 0)
-        return COLOUR_GOOD;
-    return strcmp(state, "backoff") == 0 || strcmp(state, "parked") == 0 ? COLOUR_BAD : COLOUR_WAITS;
+    return COLOR_PAIR(1 + (int)look);
 }
 
 /* One line, cut at the screen's edge. */
@@ -28,9 +24,9 @@ static void draw_row(int y, struct value row)
     cell(row, "state", state, sizeof state);
     mvprintw(y, 0, "%-14s %4" PRId64 "  %-8" PRId64 " ", cell(row, "role", role, sizeof role),
              cell_number(row, "slot"), cell_number(row, "pid"));
-    attron(COLOR_PAIR(colour_of(state)));
+    attron(pair_of(look_of(state)));
     printw("%-9s", state);
-    attroff(COLOR_PAIR(colour_of(state)));
+    attroff(pair_of(look_of(state)));
     printw("%-8s %8" PRId64 "  ",
            runs ? cell_duration(cell_number(row, "uptimeSeconds"), up, sizeof up) : "-",
            cell_number(row, "restarts"));
@@ -96,9 +92,9 @@ static void begin(void)
     if (getenv("NO_COLOR") || start_color() == ERR)
         return;
     use_default_colors();
-    init_pair(COLOUR_GOOD, COLOR_GREEN, -1);
-    init_pair(COLOUR_WAITS, COLOR_YELLOW, -1);
-    init_pair(COLOUR_BAD, COLOR_RED, -1);
+    init_pair(1 + LOOK_GOOD, COLOR_GREEN, -1);
+    init_pair(1 + LOOK_WAITS, COLOR_YELLOW, -1);
+    init_pair(1 + LOOK_BAD, COLOR_RED, -1);
 }
 
 int top(const struct command_line *line)

@@ -27,8 +27,7 @@ def sanitized(t: T) -> bool:
 
 def with_bad_worker(t: T, **options: object) -> None:
     """Starts the program with the bad worker in the worker's place."""
-    libexec = t.directory / "libexec"
-    shutil.copytree(t.build / "libexec", libexec)
+    libexec = t.own_programs()
     shutil.copy2(t.build / "tests/bad-worker", libexec / "worker")
     t.start(env={"PROVIDER_PACKET_LIBEXEC": str(libexec)}, **{"workers": WORKERS, **options})
 

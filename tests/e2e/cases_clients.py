@@ -18,8 +18,8 @@ CLIENTS_MAX = 32                      # as in supervisor/supervisor.h
 ASK_STATUS = (0x98, 1, 60, 0, 1, 1, 0, 0, 0x80)     # docs/protocol.md: envelope and an empty body
 
 
-def memory_kib(pid: int) -> int:
-    return int(next(line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")))
+def memory_kib(pid: int, what: str = "VmRSS") -> int:
+    return int(next(line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what)))
 
 
 def descriptors(pid: int) -> int:

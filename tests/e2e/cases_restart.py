@@ -30,8 +30,7 @@ def replaced(t: T, role: str, before: list[dict]) -> list[dict] | None:
 @case(gardener=(66,))
 def rolling_restart_of_workers(t: T) -> None:
     """A new worker executable is taken up one process after the other, while objects are made; none is lost or shows an Error."""
-    libexec = t.directory / "libexec"
-    shutil.copytree(t.build / "libexec", libexec)
+    libexec = t.own_programs()
     t.start(packet={"latency_ms": 20}, workers=WORKERS, env={"PROVIDER_PACKET_LIBEXEC": str(libexec)})
     before = processes(t, "worker")
     shoots = make([t.shoot() for _ in range(15)])

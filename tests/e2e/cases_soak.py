@@ -7,16 +7,12 @@ import socket
 import time
 from pathlib import Path
 
-from .cases_clients import ASK_STATUS, descriptors
+from .cases_clients import ASK_STATUS, descriptors, memory_kib
 from .crowd import make, size, wait_succeeded
 from .harness import T, case
 from .procs import wait_for
 
 KILLS_A_MINUTE = 110                  # a hundred, and time for looking
-
-
-def anonymous_kib(pid: int) -> int:
-    return int(next(line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon")))
 
 
 def zombies(pid: int) -> set[int]:
@@ -47,7 +43,7 @@ def whole(t: T) -> tuple[int, int]:
     t.provider.wait_ready(180)
     time.sleep(2)
     pid = t.provider.child.pid
-    return descriptors(pid), anonymous_kib(pid)
+    return descriptors(pid), memory_kib(pid, "RssAnon")
 
 
 @case(patient=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 import time
+from pathlib import Path
 
 from .cases_clients import descriptors
 from .cases_metrics import get, samples
@@ -20,9 +20,9 @@ def said(t: T, msg: str) -> list[dict]:
     return [line for text in t.provider_log().splitlines() if f'"msg":"{msg}"' in text and (line := json.loads(text))]
 
 
-def own_programs(t: T):
-    libexec = t.directory / "libexec"
-    shutil.copytree(t.build / "libexec", libexec)
+def start(t: T) -> Path:
+    """Two workers, from programs of the case's own."""
+    libexec = t.own_programs()
     t.start(workers=2, env={"PROVIDER_PACKET_LIBEXEC": str(libexec)})
     return libexec
 
@@ -36,7 +36,7 @@ def kill_one(t: T) -> int:
 @case
 def a_program_that_is_missing(t: T) -> None:
     """The worker's program is gone when one is to be started: tried ever more seldom, told each time, and taken up once it is back."""
-    libexec = own_programs(t)
+    libexec = start(t)
     (libexec / "worker").rename(libexec / "gone")
     kill_one(t)
     wait_for("three failures", lambda: len(said(t, "could not start a process")) >= 3)
@@ -54,7 +54,7 @@ def a_program_that_is_missing(t: T) -> None:
 @case
 def no_descriptor_is_left(t: T) -> None:
     """The supervisor may open nothing more: it starts nothing, says why, answers its clients, and goes on when it may again."""
-    own_programs(t)
+    start(t)
     pid = t.provider.child.pid
     usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid) - 1, usual[1]))

@@ -109,6 +109,10 @@ class T:
                                self.packet.ca_file, **options)
         return self.second.start()
 
+    def own_programs(self, name: str = "libexec") -> Path:
+        """A copy of the children's programs for this case to change; PROVIDER_PACKET_LIBEXEC names it."""
+        return Path(shutil.copytree(self.build / "libexec", self.directory / name))
+
     def provider_log(self) -> str:
         return self.provider.log.read_text(errors="replace") if self.provider and self.provider.log.exists() else ""
 

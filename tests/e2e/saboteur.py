@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from .harness import T
 from .procs import Skip
 
@@ -21,8 +19,7 @@ def with_saboteur(t: T, **options: object) -> None:
     """While a file refuse-ROLE or slow-ROLE is in the case's directory, that role does not start as it should."""
     if "san" in t.build.name:
         raise Skip("a sanitizer has to be the first that is loaded")
-    libexec, real = t.directory / "libexec", t.directory / "real"
-    shutil.copytree(t.build / "libexec", real)
+    libexec, real = t.directory / "libexec", t.own_programs("real")
     libexec.mkdir()
     for role in ROLES:
         wrapper = libexec / role

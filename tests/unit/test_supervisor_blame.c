@@ -189,16 +189,6 @@ static unsigned count(struct stage *st, const char *state)
     return n;
 }
 
-static void works(struct stage *st, unsigned worker)
-{
-    ready(st, WORKER, worker);
-    for (unsigned peer = 1; peer <= 2; peer++) {
-        knows(st, WORKER, worker, peer);
-        knows(st, peer == 1 ? WATCHER : GATEWAY, peer, worker);
-    }
-    st->orders[0] = '\0';
-}
-
 static void test_more_workers(void **unused)
 {
     struct stage *st = open_running();

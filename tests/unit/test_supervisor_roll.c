@@ -2,17 +2,6 @@
  * one. */
 #include "tests/unit/test_supervisor_stage.h"
 
-/* A worker with this number is ready and known to watcher 1 and gateway 2. */
-static void works(struct stage *st, unsigned worker)
-{
-    ready(st, WORKER, worker);
-    for (unsigned peer = 1; peer <= 2; peer++) {
-        knows(st, WORKER, worker, peer);
-        knows(st, peer == 1 ? WATCHER : GATEWAY, peer, worker);
-    }
-    st->orders[0] = '\0';
-}
-
 static void test_rolling_one_after_the_other(void **unused)
 {
     struct stage *st = open_running();

@@ -234,4 +234,15 @@ static inline struct stage *open_running(void)
     return st;
 }
 
+/* A worker with this number is ready and known to watcher 1 and gateway 2. */
+static inline void works(struct stage *st, unsigned worker)
+{
+    ready(st, WORKER, worker);
+    for (unsigned peer = 1; peer <= 2; peer++) {
+        knows(st, WORKER, worker, peer);
+        knows(st, peer == 1 ? WATCHER : GATEWAY, peer, worker);
+    }
+    st->orders[0] = '\0';
+}
+
 #endif

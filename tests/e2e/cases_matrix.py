@@ -24,6 +24,7 @@ WORKERS = 5
 INSIDE = {"exit 1": 1, "busy loop": 2, "leak": 3, "flood, valid": 4, "flood, garbage": 5}     # as in saboteur.c
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGSEGV": signal.SIGSEGV, "hang": signal.SIGSTOP}
 STARTS = ("refuses to start", "starts too slowly")
+SETTLED_SECONDS = 4                   # RESTART_*.stable_ms and a beat, and some
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,13 +32,24 @@ def process(t: T, role: str, slot: int) -> dict:
     return processes(t, role)[slot]
 
 
+def wait_settled(t: T, role: str, slot: int) -> None:
+    """The next failure is one of its own: a process that has run this long has ended its streak of early deaths.
+
+    Without it a quick run of all ways is the crash loop for which a slot is parked.
+    """
+    wait_for(f"the {role} to have run for a while", lambda: process(t, role, slot)["uptimeSeconds"] >= SETTLED_SECONDS, 60)
+
+
 def inflict(t: T, role: str, slot: int, way: str) -> None:
-    """Makes one process of the role fail that way."""
+    """Makes one process of the role fail that way, and returns when that has ended it: a flood alone need not."""
     was = process(t, role, slot)
-    if way in SIGNALS:
-        t.provider.kill(was["pid"], SIGNALS[way])
-    elif way in INSIDE:
-        LIBC.sigqueue(was["pid"], int(signal.SIGUSR2), ctypes.c_void_p(INSIDE[way]))
+    if way in SIGNALS or way in INSIDE:
+        if way in SIGNALS:
+            t.provider.kill(was["pid"], SIGNALS[way])
+        else:
+            LIBC.sigqueue(was["pid"], int(signal.SIGUSR2), ctypes.c_void_p(INSIDE[way]))
+        if not way.startswith("flood"):
+            wait_for("it to be gone", lambda: process(t, role, slot)["incarnation"] != was["incarnation"], 60)
     else:
         flag = t.directory / f"{'refuse' if way == STARTS[0] else 'slow'}-{role}"
         flag.touch()
@@ -95,8 +107,10 @@ def matrix(t: T, role: str) -> None:
     n = size("MATRIX_OBJECTS", 24)
     alone_most, alone = min(run(t, n, None) for _ in range(2))
     for i, way in enumerate((*SIGNALS, *INSIDE, *STARTS)):
+        slot = i % WORKERS if role == "worker" else 0
+        wait_settled(t, role, slot)
         before = others(t, role)
-        most, took = run(t, n, lambda: inflict(t, role, i % WORKERS if role == "worker" else 0, way))
+        most, took = run(t, n, lambda: inflict(t, role, slot, way))
         print(f"      {role}, {way}: {n} objects in {took:.1f} s, {took / alone:.2f} of the undisturbed run; "
               f"all but one in {most:.1f} s, {most / alone_most:.2f}", flush=True)
         if role in ("worker", "exporter"):

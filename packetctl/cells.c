@@ -16,15 +16,19 @@ int print_json(json_t *json)
 }
 
 /* Text of a row, cut to size and safe for a terminal. */
-const char *cell(struct value row, const char *key, char *buf, size_t size)
+const char *clean_span(struct span text, char *buf, size_t size)
 {
-    struct span text = value_text(value_get(row, key));
     size_t n = text.p == NULL ? 0 : text.len < size - 1 ? text.len : size - 1;
 
     for (size_t i = 0; i < n; i++)
         buf[i] = (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f ? '?' : text.p[i];
     buf[n] = '\0';
     return buf;
+}
+
+const char *cell(struct value row, const char *key, char *buf, size_t size)
+{
+    return clean_span(value_text(value_get(row, key)), buf, size);
 }
 
 enum look look_of(const char *state)

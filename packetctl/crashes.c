@@ -43,11 +43,7 @@ static json_t *read_record(const char *dir, const char *name)
 /* What comes from a dead process is shown without control characters. */
 static const char *clean(const char *text, char *buf, size_t size)
 {
-    snprintf(buf, size, "%s", text ? text : "");
-    for (char *c = buf; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    return buf;
+    return clean_span(span_of(text ? text : ""), buf, size);
 }
 
 static void print_lines(const char *title, json_t *lines)

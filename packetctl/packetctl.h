@@ -81,7 +81,9 @@ int show_nothing(const struct message *answer, const struct command_line *line);
 json_t *to_json(struct value v);
 
 /* ---- cells.c: parts of a table */
-/* Text of a row, cut to size and safe for a terminal. Returns buf. */
+/* Text cut to size and safe for a terminal. Returns buf. */
+const char *clean_span(struct span text, char *buf, size_t size);
+/* Text of a row likewise. */
 const char *cell(struct value row, const char *key, char *buf, size_t size);
 /* How a process' state looks: as it should, on its way, or in trouble. */
 enum look { LOOK_GOOD, LOOK_WAITS, LOOK_BAD };

@@ -40,10 +40,79 @@ static unsigned print_runs(struct value runs, bool with_object)
     return n;
 }
 
+/* "NAME  text", when there is one. */
+static void print_line(const char *name, const char *text)
+{
+    if (*text)
+        printf("%-10s  %s\n", name, text);
+}
+
+static void print_desired(struct value desired)
+{
+    char operation[64], deletion[40], ns[270], name[270];
+
+    cell(desired, "operation", operation, sizeof operation);
+    cell(desired, "deletionTimestamp", deletion, sizeof deletion);
+    printf("%-10s  generation %" PRId64 "%s%s%s%s, credentials in Secret %s/%s\n", "desired",
+           cell_number(desired, "generation"), *operation ? ", operation " : "", operation,
+           *deletion ? ", to be deleted since " : "", deletion,
+           cell(desired, "secretNamespace", ns, sizeof ns), cell(desired, "secretName", name, sizeof name));
+}
+
+static void print_codes(struct value codes)
+{
+    for (struct value_iter it = value_each(codes); value_next(&it);) {
+        char code[64];
+
+        printf(" (%s)", clean_span(value_text(it.item), code, sizeof code));
+    }
+}
+
+static void print_actual(struct value actual)
+{
+    char type[32], state[32], when[40], id[64], project[64], text[1100];
+
+    cell(actual, "type", type, sizeof type);
+    printf("%-10s  ", "actual");
+    if (*type)
+        printf("generation %" PRId64 ", %s %s, %" PRId64 " %%, since %s",
+               cell_number(actual, "observedGeneration"), type, cell(actual, "state", state, sizeof state),
+               cell_number(actual, "progress"), cell(actual, "lastUpdateTime", when, sizeof when));
+    else
+        printf("nothing was done yet");
+    if (cell_number(actual, "openAttempts") > 0)
+        printf(", calls of Packet whose end is not known: %" PRId64, cell_number(actual, "openAttempts"));
+    cell(actual, "sshKeyID", id, sizeof id);
+    cell(actual, "project", project, sizeof project);
+    printf("\n%-10s  %s%s%s\n", "SSH key", *id ? id : "none is recorded", *project ? ", project " : "",
+           project);
+    if (!*cell(actual, "error", text, sizeof text)) {
+        print_line("said", cell(actual, "description", text, sizeof text));
+        return;
+    }
+    printf("%-10s  %s", "error", text);
+    print_codes(value_get(actual, "codes"));
+    printf("\n");
+}
+
+/* What is wanted and what is there, or why it is not known. */
+static void print_object(struct value said)
+{
+    struct value desired = value_get(said, "desired");
+    char why[600];
+
+    if (value_is_map(desired)) {
+        print_desired(desired);
+        print_actual(value_get(said, "actual"));
+    } else {
+        print_line("not read", cell(said, "unread", why, sizeof why));
+    }
+}
+
 int show_explanation(const struct message *answer, const struct command_line *line)
 {
     struct value said = answer->body.explanation.answer;
-    char state[24], why[400];
+    char state[24], why[660];
 
     if (was_refused(answer))
         return PACKETCTL_FAILED;
@@ -57,7 +126,8 @@ int show_explanation(const struct message *answer, const struct command_line *li
     printf("%s: %s: %s\n", line->key, cell(said, "state", state, sizeof state),
            cell(said, "why", why, sizeof why));
     if (next_ms >= 0)
-        printf("goes on in %.1f s\n", (double)next_ms / 1000);
+        printf("%-10s  in %.1f s\n", "goes on", (double)next_ms / 1000);
+    print_object(said);
     printf("\n");
     if (print_runs(value_get(said, "runs"), false) == 0)
         printf("no run of it has ended since the watcher began, or all are forgotten\n");

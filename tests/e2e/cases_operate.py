@@ -13,7 +13,7 @@ from .cases_restart import processes, replaced
 from .crowd import make, states, wait_succeeded
 from .harness import T, case
 from .procs import Failure, wait_for
-from .shoot import NAME
+from .shoot import NAME, Shoot
 
 
 def answer(t: T, *words: str) -> dict:
@@ -158,8 +158,21 @@ def explain_and_events(t: T) -> None:
     bad.wait_state("Error")
     for_people = t.provider.packetctl("explain", f"{bad.namespace}/{NAME}")
     t.check("retry" in for_people or "held" in for_people, for_people)
+    t.check("desired     generation 1, credentials in Secret" in for_people, for_people)
+    t.check("The owner of the credentials must renew the token." in for_people, f"who must act: {for_people}")
+    t.check("(ERR_INFRA_UNAUTHENTICATED)" in for_people, for_people)
+    desired_and_actual(t, s, key)
     objects = [r["object"] for r in answer(t, "events")]
     t.equal({objects[0], objects[-1]}, {f"{bad.namespace}/{NAME}", key}, "the first and the last of all runs")
+
+
+def desired_and_actual(t: T, s: Shoot, key: str) -> None:
+    """What is wanted and what is there, as the object says it."""
+    said = explained(t, key)
+    t.equal(said["desired"]["secretName"], "cloudprovider", "its Secret")
+    t.equal((said["actual"]["type"], said["actual"]["state"], said["actual"]["progress"]), ("Create", "Succeeded", 100), "lastOperation")
+    t.equal((said["actual"]["sshKeyID"], said["actual"]["project"]), (s.key_id(), s.project), "its key")
+    t.equal((said["actual"]["openAttempts"], said["actual"]["error"], said["actual"]["codes"]), (0, "", []), "nothing is open")
 
 
 def explained(t: T, key: str) -> dict:

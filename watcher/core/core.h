@@ -11,6 +11,7 @@
  *   prepare.c    the reads before a job                             -> requests.c, grants.c, jobs.c,
  *                                                                      quarantine.c
  *   explain.c    what is with an object, and what ran                -> everybody, reading
+ *   explain_object.c  and what it says itself                        -> nobody
  *   quarantine.c objects at which workers die                       -> requests.c, notes.c, jobs.c, queue
  *   grants.c     the gateway's side of a job                        -> jobs.c
  *   writes.c     PATCH and FETCH of workers                         -> requests.c, jobs.c
@@ -27,6 +28,7 @@
 #include "proto/pack.h"
 #include "watcher/core/admit.h"
 #include "watcher/core/cache.h"
+#include "watcher/core/calls.h"
 #include "watcher/core/cluster.h"
 #include "watcher/core/correlate.h"
 #include "watcher/core/job.h"
@@ -40,40 +42,6 @@
 
 #define WORKERS_MAX 64u
 #define API_GROUP   "/apis/extensions.gardener.cloud/v1alpha1"
-
-/* ---- calls ---- */
-enum call_kind {
-    CALL_LIST,
-    CALL_SECRET,
-    CALL_CLUSTER,
-    CALL_OBJECT,
-    CALL_PATCH,
-    CALL_FETCH,
-    CALL_QUARANTINE,
-    CALL_NOTE,
-    CALL_NOTE_AGAIN,
-    CALL_LEASE_READ,
-    CALL_LEASE_CREATE,
-    CALL_LEASE_UPDATE,
-    CALL_BEAT_READ,
-    CALL_BEAT_CREATE,
-    CALL_BEAT_PATCH
-};
-
-struct call {
-    struct call *next;
-    uint64_t id;
-    enum call_kind kind;
-    struct job *job; /* NULL: of no job, or of one that is over; the answer is dropped then */
-    char *path, *body;
-    int64_t start_before; /* CLOCK_BOOTTIME ms; of a write that needs leadership also as election.c says */
-    int64_t end_before;
-    bool fresh;
-    int64_t resend_ms; /* when it is sent again; 0 while it is under way */
-    unsigned tries;
-    uint64_t seq, correlation; /* of the worker's PATCH or FETCH */
-    uint64_t list;             /* the reflector's list it belongs to */
-};
 
 /* ---- list and watch ---- */
 enum reflector_state {
@@ -192,7 +160,12 @@ struct call *requests_start(struct watcher_core *core, enum call_kind kind, stru
 /* One of the elector's. */
 void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
                              int64_t end_before, bool fresh);
+/* A read of no job, which is given up at end_before. The answer may not come before this returns. */
+struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path,
+                                  int64_t end_before);
 void requests_result(struct watcher_core *core, const struct watcher_result *result);
+/* What is told of a request that has failed: borrowed from the result, or from *status, which it fills. */
+const char *requests_error(const struct watcher_result *result, struct kube_status *status);
 void requests_item(struct watcher_core *core, uint64_t id, struct text item);
 /* The job's worker is gone, or has never been needed: answers to its reads are dropped, repetitions not sent.
  */
@@ -316,8 +289,14 @@ unsigned quarantine_count(const struct watcher_core *core);
 /* A job has ended. worker: who had it, 0 when nobody. result: static; text: for people. */
 void explain_note(struct watcher_core *core, const struct job *job, uint64_t worker, const char *result,
                   const char *text);
-void explain_answer(struct watcher_core *core, const struct msg_explain *asked);
+/* Of one object: after it was read; of all: at once. */
+void explain_take(struct watcher_core *core, const struct msg_explain *asked);
+void explain_read(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
 void explain_close(struct watcher_core *core);
+
+/* explain_object.c */
+void explain_pack_desired(struct pack *p, const struct object *object);
+void explain_pack_actual(struct pack *p, const struct object *object);
 
 /* grants.c */
 void grants_ask(struct watcher_core *core, struct job *job);

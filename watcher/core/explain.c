@@ -1,16 +1,18 @@
 /* watcher/core/explain.c -- answers an operator's question: what is with this object, why does nothing
  * happen, when does it go on; and the latest ends of jobs, of which a few are kept. Decides nothing. Called
- * by jobs.c, job_end.c, prepare.c and watcher.c. */
+ * by jobs.c, job_end.c, prepare.c, requests.c and watcher.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "watcher/core/convert.h"
 #include "watcher/core/core.h"
 
-#define EPISODES_MAX 128u /* of all objects together */
-#define TEXT_MAX     256u
+#define EPISODES_MAX    128u /* of all objects together */
+#define TEXT_MAX        256u
+#define EXPLAIN_READ_MS 3000 /* packetctl waits longer */
 
 /* How a job ended. */
 struct episode {
@@ -25,6 +27,18 @@ struct explain {
     uint64_t n;                            /* ever */
 };
 
+/* Caller frees. */
+static char *beginning(const char *text)
+{
+    size_t whole = strlen(text), len = TEXT_MAX;
+
+    if (whole <= TEXT_MAX)
+        return x_strdup(text);
+    while (len > 0 && (text[len] & 0xc0) == 0x80)
+        len--;
+    return x_asprintf("%.*s...", (int)len, text);
+}
+
 void explain_note(struct watcher_core *core, const struct job *job, uint64_t worker, const char *result,
                   const char *text)
 {
@@ -35,7 +49,7 @@ void explain_note(struct watcher_core *core, const struct job *job, uint64_t wor
     free(e->key);
     free(e->text);
     *e = (struct episode){.key = x_strdup(job->work->key),
-                          .text = x_strndup(text ? text : "", TEXT_MAX),
+                          .text = beginning(text ? text : ""),
                           .result = result,
                           .wall_ms = core->now.wall_ms,
                           .took_ms = core->now.boot_ms - job->began_ms,
@@ -91,7 +105,7 @@ static void pack_episodes(struct pack *p, const struct explain *x, const char *k
 /* What can be said of one object. */
 struct picture {
     const char *state; /* one word */
-    char why[320];
+    char why[640];
     int64_t next_ms; /* from now; -1: nothing is planned */
     uint64_t failures;
 };
@@ -159,44 +173,101 @@ static void look(struct watcher_core *core, const char *key, struct span ns, str
         pic->state = "quarantined";
         pic->next_ms = s->until_ms - core->now.boot_ms;
         snprintf(pic->why, sizeof pic->why,
-                 "%" PRIu64 " processes ended at it, the last because %s; packetctl crashes", s->strikes,
-                 s->cause);
+                 "%" PRIu64 " processes ended at it, the last because %s (packetctl crashes); it is tried "
+                 "earlier when it changes, or after packetctl quarantine release %s",
+                 s->strikes, s->cause, key);
     }
     if (!core->leading)
         snprintf(pic->why, sizeof pic->why, "another one holds the leader Lease; ask there");
 }
 
-static void pack_answer(struct watcher_core *core, const char *key, struct pack *p)
+/* object: as it was just read, or NULL; unread: then why. */
+static void pack_answer(struct watcher_core *core, const char *key, const struct object *object,
+                        const char *unread, struct pack *p)
 {
     const char *slash = strchr(key, '/');
     struct picture pic;
 
-    if (!slash) { /* of all */
-        pack_map(p, 1);
-        pack_text(p, "runs");
-        pack_episodes(p, core->explain, "");
-        return;
-    }
     look(core, key, (struct span){.p = key, .len = (uint32_t)(slash - key)}, span_of(slash + 1), &pic);
-    pack_map(p, 6);
+    pack_map(p, object ? 8 : 7);
     pack_member(p, "object", key);
     pack_member(p, "state", pic.state);
     pack_member(p, "why", pic.why);
     pack_member_int(p, "nextMs", pic.next_ms);
     pack_member_int(p, "failures", (int64_t)pic.failures);
+    if (object) {
+        pack_text(p, "desired");
+        explain_pack_desired(p, object);
+        pack_text(p, "actual");
+        explain_pack_actual(p, object);
+    } else {
+        pack_member(p, "unread", unread);
+    }
     pack_text(p, "runs");
     pack_episodes(p, core->explain, key);
 }
 
-void explain_answer(struct watcher_core *core, const struct msg_explain *asked)
+static void answer(struct watcher_core *core, uint64_t question, const char *key, const struct object *object,
+                   const char *unread)
 {
-    char key[KEY_MAX] = "";
     struct pack p;
 
-    span_copy(asked->key, key, sizeof key);
     pack_open(&p);
-    pack_answer(core, key, &p);
-    const struct msg_explained body = {.question = asked->question, .answer = pack_result(&p)};
+    if (strchr(key, '/')) {
+        pack_answer(core, key, object, unread, &p);
+    } else { /* of all */
+        pack_map(&p, 1);
+        pack_text(&p, "runs");
+        pack_episodes(&p, core->explain, "");
+    }
+    const struct msg_explained body = {.question = question, .answer = pack_result(&p)};
     core_send(core, SUPERVISOR, SUPERVISOR_INCARNATION, MSG_EXPLAINED, &body, 0);
     pack_close(&p);
+}
+
+/* The path of the key's object; NULL when it cannot be one's. Caller frees. */
+static char *path_of(const char *key)
+{
+    const char *slash = strchr(key, '/');
+    struct span ns = {.p = key, .len = slash ? (uint32_t)(slash - key) : 0};
+
+    if (!slash || !object_name_ok(ns) || !object_name_ok(span_of(slash + 1)))
+        return NULL;
+    return x_asprintf(API_GROUP "/namespaces/%.*s/infrastructures/%s", (int)ns.len, ns.p, slash + 1);
+}
+
+void explain_take(struct watcher_core *core, const struct msg_explain *asked)
+{
+    char key[KEY_MAX] = "";
+
+    span_copy(asked->key, key, sizeof key);
+    char *path = path_of(key);
+    if (!path || quarantine_unread(core, key)) {
+        answer(core, asked->question, key, NULL,
+               path ? "watchers ended while they read it, so it is left alone for now"
+                    : "no object can have this name");
+        free(path);
+        return;
+    }
+    struct call *call = requests_start_until(core, CALL_EXPLAIN, path, core->now.boot_ms + EXPLAIN_READ_MS);
+    call->question = asked->question;
+    call->about = x_strdup(key);
+}
+
+void explain_read(struct watcher_core *core, const struct call *call, const struct watcher_result *result)
+{
+    struct text body = {.p = result->body, .len = result->body_len};
+    bool ok = result->fate == KUBE_ANSWERED && result->status == 200;
+    struct kube_status status;
+    struct object object;
+    struct pack whole;
+
+    pack_open(&whole);
+    if (!ok)
+        answer(core, call->question, call->about, NULL, requests_error(result, &status));
+    else if (convert_object(body, &whole) || object_read(pack_result(&whole), &object))
+        answer(core, call->question, call->about, NULL, "what the API server sent is no Infrastructure");
+    else
+        answer(core, call->question, call->about, &object, NULL);
+    pack_close(&whole);
 }

@@ -20,18 +20,20 @@ char *prepare_object_path(const struct job *job, const char *suffix)
 /* Nothing is written, the key is tried again (gardener 26, 80). */
 static void failed(struct watcher_core *core, struct job *job, const char *what, const char *why)
 {
+    bool checked = job->check && !job->stale;
     char ns[LIMIT_NAME + 1];
 
     span_copy(work_ns(job->work), ns, sizeof ns);
     if (core_worth_a_line(job->work->failures + 1))
-        log_warn("cannot prepare the job; it is tried again", F_STR("namespace", ns),
-                 F_STR("name", work_name(job->work).p), F_STR("reading", what), F_STR("error", why),
-                 F_INT("failures", job->work->failures + 1));
+        log_warn(checked ? "cannot check the key; the next check comes by itself"
+                         : "cannot prepare the job; it is tried again",
+                 F_STR("namespace", ns), F_STR("name", work_name(job->work).p), F_STR("reading", what),
+                 F_STR("error", why), F_INT("failures", job->work->failures + 1));
     char text[LIMIT_TEXT + 1];
 
     snprintf(text, sizeof text, "cannot read the %s: %s", what, why);
     explain_note(core, job, 0, "unprepared", text);
-    if (job->check && !job->stale) {
+    if (checked) {
         core->measures.checks[CHECK_FAILED]++;
         jobs_give_up(core, job); /* the next check comes by itself */
     } else {
@@ -130,16 +132,6 @@ void prepare_start(struct watcher_core *core, struct job *job)
         read_object(core, job);
 }
 
-static const char *error_text(const struct watcher_result *result, struct kube_status *status)
-{
-    struct text body = {.p = result->body, .len = result->body_len};
-
-    if (result->fate != KUBE_ANSWERED)
-        return result->detail && *result->detail ? result->detail : "no answer";
-    status_read(result->status, body, status);
-    return status->message;
-}
-
 static void took_object(struct watcher_core *core, struct job *job, struct text body)
 {
     struct object object;
@@ -209,6 +201,6 @@ void prepare_read(struct watcher_core *core, const struct call *call, const stru
                call->kind == CALL_SECRET    ? "Secret"
                : call->kind == CALL_CLUSTER ? "Cluster"
                                             : "object",
-               error_text(result, &status));
+               requests_error(result, &status));
     }
 }

@@ -24,7 +24,7 @@ static const struct {
     [CALL_NOTE_AGAIN] = {"PATCH", true, false},  [CALL_LEASE_READ] = {"GET", false, true},
     [CALL_LEASE_CREATE] = {"POST", false, true}, [CALL_LEASE_UPDATE] = {"PUT", false, true},
     [CALL_BEAT_READ] = {"GET", false, false},    [CALL_BEAT_CREATE] = {"POST", true, false},
-    [CALL_BEAT_PATCH] = {"PATCH", true, false},
+    [CALL_BEAT_PATCH] = {"PATCH", true, false},  [CALL_EXPLAIN] = {"GET", false, false},
 };
 
 static const char *content_type(const struct call *call)
@@ -93,11 +93,29 @@ void requests_start_election(struct watcher_core *core, enum call_kind kind, cha
                                .fresh = fresh});
 }
 
+struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path,
+                                  int64_t end_before)
+{
+    return start(core, &(struct call){
+                           .kind = kind, .path = path, .start_before = end_before, .end_before = end_before});
+}
+
 static void call_free(struct call *call)
 {
+    free(call->about);
     free(call->path);
     free(call->body);
     free(call);
+}
+
+const char *requests_error(const struct watcher_result *result, struct kube_status *status)
+{
+    struct text body = {.p = result->body, .len = result->body_len};
+
+    if (result->fate != KUBE_ANSWERED)
+        return result->detail && *result->detail ? result->detail : "no answer";
+    status_read(result->status, body, status);
+    return status->message;
 }
 
 /* How long until it is sent again, or -1. Only what a worker waits for is repeated here: a list has the
@@ -141,6 +159,7 @@ static void deliver(struct watcher_core *core, const struct call *call, const st
     case CALL_QUARANTINE: quarantine_answer(core, call, result); break;
     case CALL_NOTE:
     case CALL_NOTE_AGAIN: notes_answer(core, call, result); break;
+    case CALL_EXPLAIN: explain_read(core, call, result); break;
     case CALL_LEASE_READ:
     case CALL_LEASE_CREATE:
     case CALL_LEASE_UPDATE: election_result(core, result); break;
@@ -172,8 +191,8 @@ void requests_result(struct watcher_core *core, const struct watcher_result *res
         return;
     }
     *link = call->next;
-    if (call->job)
-        blackbox_about(call->job->work->key, "reading an answer");
+    if (call->job || call->about)
+        blackbox_about(call->about ? call->about : call->job->work->key, "reading an answer");
     deliver(core, call, result);
     blackbox_about("", "");
     call_free(call);

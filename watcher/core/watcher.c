@@ -144,7 +144,7 @@ static void from_supervisor(struct watcher_core *core, const struct message *mes
     case MSG_SUSPECTED: quarantine_known(core, &message->body.suspected); break;
     case MSG_HOLD: core->held = message->body.hold.on != 0; break;
     case MSG_RETRY: on_retry(core, message->body.retry.key); break;
-    case MSG_EXPLAIN: explain_answer(core, &message->body.explain); break;
+    case MSG_EXPLAIN: explain_take(core, &message->body.explain); break;
     case MSG_RELEASE: quarantine_release(core, message->body.release.key); break;
     case MSG_GO: on_go(core, message->body.go.epoch); break;
     case MSG_HEALTH: heartbeat_health(core, &message->body.health); break;

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
-from .cases_restart import processes
+from .cases_restart import processes, settled
 from .crowd import prepare, size, states
 from .harness import T, case
 from .procs import wait_for
@@ -24,7 +24,6 @@ WORKERS = 5
 INSIDE = {"exit 1": 1, "busy loop": 2, "leak": 3, "flood, valid": 4, "flood, garbage": 5}     # as in saboteur.c
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGSEGV": signal.SIGSEGV, "hang": signal.SIGSTOP}
 STARTS = ("refuses to start", "starts too slowly")
-SETTLED_SECONDS = 4                   # RESTART_*.stable_ms and a beat, and some
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,7 +36,7 @@ def wait_settled(t: T, role: str, slot: int) -> None:
 
     Without it a quick run of all ways is the crash loop for which a slot is parked.
     """
-    wait_for(f"the {role} to have run for a while", lambda: process(t, role, slot)["uptimeSeconds"] >= SETTLED_SECONDS, 60)
+    wait_for(f"the {role} to have run for a while", lambda: settled(process(t, role, slot)), 60)
 
 
 def inflict(t: T, role: str, slot: int, way: str) -> None:

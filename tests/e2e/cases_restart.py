@@ -14,9 +14,16 @@ from .shoot import NAME
 
 WORKERS = 3
 
+SETTLED_SECONDS = 4                   # RESTART_*.stable_ms and a beat, and some
+
 
 def processes(t: T, role: str) -> list[dict]:
     return [p for p in t.provider.status()["processes"] if p["role"] == role]
+
+
+def settled(process: dict) -> bool:
+    """Its next death is no further one of a streak, for which a slot may be parked."""
+    return process["state"] == "ready" and process["uptimeSeconds"] >= SETTLED_SECONDS
 
 
 def replaced(t: T, role: str, before: list[dict]) -> list[dict] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import time
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from .cases_clients import descriptors
 from .cases_metrics import get, samples
-from .cases_restart import processes
+from .cases_restart import processes, settled
 from .crowd import make, wait_succeeded
 from .harness import T, case
-from .procs import wait_for
+from .procs import Skip, wait_for
 from .saboteur import with_saboteur
 
 
@@ -63,6 +64,29 @@ def no_descriptor_is_left(t: T) -> None:
     t.barrier()
     resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
     wait_for("both workers", lambda: t.provider.status()["ready"], 60)
+    wait_succeeded(t, make([t.shoot() for _ in range(4)]))
+
+
+@case
+def fork_fails(t: T) -> None:
+    """No memory and no further process for the supervisor: tried ever more seldom, told each time, and all is well once it works."""
+    if "san" in t.build.name:
+        raise Skip("a sanitizer has to be the first that is loaded")
+    why = t.directory / "fork"
+    t.start(workers=2, env={"LD_PRELOAD": str((t.build / "tests/saboteur.so").resolve()), "SABOTEUR_FORK": str(why)})
+    for number, sentence in ((errno.EAGAIN, "Resource temporarily unavailable"), (errno.ENOMEM, "Cannot allocate memory")):
+        why.write_text(str(number))
+        kill_one(t)
+        failures = lambda: [x for x in said(t, "could not start a process") if x["error"] == sentence]   # noqa: E731
+        wait_for(f"three times '{sentence}'", lambda: len(failures()) >= 3)
+        before, begun = len(failures()), time.monotonic()
+        t.barrier()                                   # the other worker goes on
+        time.sleep(1)
+        rate = (len(failures()) - before) / (time.monotonic() - begun)
+        t.check(rate < 20, f"{rate:.0f} tries a second")
+        why.unlink()
+        wait_for("both workers, and no streak that would park them", lambda: t.provider.status()["ready"] and
+                 all(settled(p) for p in processes(t, "worker")), 60)
     wait_succeeded(t, make([t.shoot() for _ in range(4)]))
 
 

@@ -1,10 +1,11 @@
 /* tests/e2e/saboteur.c -- loaded before everything else into a child of the supervisor (LD_PRELOAD, by a
  * wrapper that cases_matrix.py puts in the child's place), so that any role can be made to fail in any way,
- * from inside and in its work loop: by a signal with a number (sigqueue), and by what a JSON text says. The
- * program knows nothing of it. */
+ * from inside and in its work loop: by a signal with a number (sigqueue), and by what a JSON text says. In
+ * the supervisor it makes fork() fail. The program knows nothing of it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +119,23 @@ int zmq_poll(zmq_pollitem_t *items, int n, long timeout)
     if (wish)
         come_true();
     return got < 0 && errno == EINTR ? 0 : got;
+}
+
+/* Fails with the number in the file that SABOTEUR_FORK names, while there is such a file. */
+pid_t fork(void)
+{
+    const char *path = getenv("SABOTEUR_FORK");
+    pid_t (*real)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
+    FILE *f = path ? fopen(path, "re") : NULL;
+    int error = 0;
+
+    if (!f)
+        return real();
+    if (fscanf(f, "%d", &error) != 1)
+        error = ENOSYS;
+    fclose(f);
+    errno = error;
+    return -1;
 }
 
 static void keep(zmq_msg_t *part, void *socket, int more)

@@ -3,6 +3,7 @@
 #include "proto/proc.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,7 @@ void proc_confine(struct proc *proc)
     }
     if (confine_syscalls(&proc->keep, proc->role) != 0)
         not_confined(proc, "cannot give up system calls", "no system call is withheld");
+    malloc_trim(0); /* the list of system calls was a heap full of small blocks */
 }
 
 /* Text for a field: cut to its limit, and without the control characters that the codec refuses. The copy

@@ -2,6 +2,7 @@
  * children of others), SIGTERM and SIGINT begin the stop. No signal handler anywhere. Says how each child
  * ended and when the next one starts. Called by the loop. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -132,6 +133,8 @@ static void reap_all(struct supervisor *s)
         tree_reaped(s->tree, pid, status, clock_now());
         tell_death(s, &row, pid, status);
         crash_reaped(s, &row, status, usage.ru_maxrss);
+        malloc_trim(
+            0); /* a peer's queues leave holes all over the heap: 0.8 MiB after a few hundred deaths */
     }
 }
 

@@ -133,8 +133,7 @@ static void reap_all(struct supervisor *s)
         tree_reaped(s->tree, pid, status, clock_now());
         tell_death(s, &row, pid, status);
         crash_reaped(s, &row, status, usage.ru_maxrss);
-        malloc_trim(
-            0); /* a peer's queues leave holes all over the heap: 0.8 MiB after a few hundred deaths */
+        malloc_trim(0); /* a peer's queues leave holes all over the heap */
     }
 }
 

@@ -7,6 +7,7 @@ starts it late.
 from __future__ import annotations
 
 import ctypes
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,11 @@ def others(t: T, role: str) -> dict[str, int]:
     return {p["role"]: p["restarts"] for p in t.provider.status()["processes"] if p["role"] not in ("worker", role)}
 
 
+def held_against(t: T) -> list[dict]:
+    """A watcher that ended while it read an object leaves one strike there for an hour: the next such death is no chance any more."""
+    return json.loads(t.provider.packetctl("--json", "quarantine", "list") or "[]")
+
+
 def matrix(t: T, role: str) -> None:
     with_saboteur(t, packet={"latency_ms": 20}, workers=WORKERS)
     n = size("MATRIX_OBJECTS", 24)
@@ -114,7 +120,7 @@ def matrix(t: T, role: str) -> None:
               f"all but one in {most:.1f} s, {most / alone_most:.2f}", flush=True)
         if role in ("worker", "exporter"):
             t.equal(others(t, role), before, f"restarts of the others, after {way}")
-    wait_for("no strike to be left", lambda: t.provider.packetctl("--json", "quarantine", "list").strip() in ("[]", ""))
+    wait_for("no strike to be left", lambda: not [x for x in held_against(t) if x["quarantined"] or role != "watcher"])
 
 
 @case(patient=True)

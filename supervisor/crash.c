@@ -17,7 +17,9 @@
 #include "base/blackbox.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "supervisor/core/policy.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/symbols.h"
 
 #define CRASHES_MAX 32
 #define CRASH_DIR   "crashes"
@@ -138,8 +140,19 @@ static void member_number(FILE *f, const char *key, int64_t number)
     fprintf(f, ",\n  \"%s\": %" PRId64, key, number);
 }
 
-/* An array of the lines in text. */
-static void member_lines(FILE *f, const char *key, const char *text, size_t len)
+static void put_frame(FILE *f, const char *line, size_t len, const struct symbols *symbols,
+                      const char *program)
+{
+    char frame[256], named[512];
+
+    snprintf(frame, sizeof frame, "%.*s", (int)len, line);
+    symbols_line(symbols, program, frame, named, sizeof named);
+    put_text(f, named, SIZE_MAX);
+}
+
+/* An array of the lines in text; in those of a backtrace the functions of program get their names. */
+static void member_lines(FILE *f, const char *key, const char *text, size_t len,
+                         const struct symbols *symbols, const char *program)
 {
     const char *end = text + strnlen(text, len);
     unsigned n = 0;
@@ -150,7 +163,10 @@ static void member_lines(FILE *f, const char *key, const char *text, size_t len)
         const char *next = stop ? stop + 1 : end;
 
         fputs(n++ ? ",\n    " : "\n    ", f);
-        put_text(f, text, (size_t)((stop ? stop : end) - text));
+        if (symbols)
+            put_frame(f, text, (size_t)((stop ? stop : end) - text), symbols, program);
+        else
+            put_text(f, text, (size_t)((stop ? stop : end) - text));
         text = next;
     }
     fputs("]", f);
@@ -173,11 +189,39 @@ static void member_log(FILE *f, const struct blackbox *box)
     log[len] = '\0';
     const char *first = full ? strchr(log, '\n') : NULL;
     const char *start = first ? first + 1 : log;
-    member_lines(f, "log", start, len - (size_t)(start - log));
+    member_lines(f, "log", start, len - (size_t)(start - log), NULL, NULL);
 }
 
-static void write_record(FILE *f, const struct tree_row *was, int status, long peak_kib,
-                         const struct blackbox *box, const char *when)
+/* The functions of the program that the dead process ran, unless another one was put in its place since. */
+static void open_program(const struct supervisor *s, const struct tree_row *was, struct symbols *symbols)
+{
+    char path[PATH_MAX + 32];
+    int64_t started_ms = clock_now().wall_ms - was->uptime_ms;
+    struct stat st;
+
+    *symbols = (struct symbols){0};
+    snprintf(path, sizeof path, "%s/%s", s->libexec, policy_of(was->role)->binary);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ctime <= started_ms / 1000)
+        symbols_open(symbols, fd);
+    close(fd);
+}
+
+static void member_backtrace(FILE *f, const struct supervisor *s, const struct tree_row *was,
+                             const struct blackbox *box)
+{
+    struct symbols symbols = {0};
+
+    if (box->trace[0] != '\0')
+        open_program(s, was, &symbols);
+    member_lines(f, "backtrace", box->trace, sizeof box->trace, &symbols, policy_of(was->role)->binary);
+    symbols_close(&symbols);
+}
+
+static void write_record(FILE *f, const struct supervisor *s, const struct tree_row *was, int status,
+                         long peak_kib, const struct blackbox *box, const char *when)
 {
     char how[STATUS_TEXT_MAX];
     bool boxed = box->key[0] != '\0' || box->doing[0] != '\0';
@@ -199,7 +243,7 @@ static void write_record(FILE *f, const struct tree_row *was, int status, long p
     member_number(f, "uptimeMs", was->uptime_ms);
     member_number(f, "silentMs", was->beat_age_ms);
     member_number(f, "peakMemoryKiB", peak_kib);
-    member_lines(f, "backtrace", box->trace, sizeof box->trace);
+    member_backtrace(f, s, was, box);
     member_log(f, box);
     fputs("\n}\n", f);
 }
@@ -261,7 +305,7 @@ static bool store(const struct supervisor *s, const struct tree_row *was, int st
             close(fd);
         return false;
     }
-    write_record(f, was, status, peak_kib, box, when);
+    write_record(f, s, was, status, peak_kib, box, when);
     bool written = !ferror(f);
     if (fclose(f) != 0 || !written || rename(fresh, path) != 0) {
         unlink(fresh);

@@ -98,7 +98,7 @@ def crash_records(t: T) -> None:
     s = bad(t, "abort")
     found = wait_for("a crash record", lambda: records(t, s))[0]
     t.equal((found["role"], found["how"]), ("worker", "SIGABRT"), "role and end")
-    for where in ("abort", "zloop_start", "main"):
+    for where in ("abort", "read_bus", "zloop_start", "main"):      # read_bus is a static function
         t.check(any(f"({where}+" in line for line in found["backtrace"]), f"no {where} in {found['backtrace']}")
     t.check(found["log"] and all(json.loads(line) for line in found["log"][:-1]), f"last log lines {found['log']}")
     t.check(found["peakMemoryKiB"] > 500, f"memory {found['peakMemoryKiB']}")

@@ -84,7 +84,7 @@ TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 # ---- what people type --------------------------------------------------------------------------------------------------
 .PHONY: all build help setup start-provider-packet demo check check-faults check-format check-style check-checklist check-warnings check-static \
-        check-generated generate test test-unit test-openapi test-world test-e2e test-san faults fuzz soak bench realkube format install clean \
+        check-generated generate test test-unit test-openapi test-world test-chart test-e2e test-san faults fuzz soak bench realkube format install clean \
         programs tests compile_commands.json
 .DEFAULT_GOAL := build
 
@@ -253,10 +253,12 @@ check-warnings:
 check-static:
 	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB -I. -D_GNU_SOURCE -DPROVIDER_PACKET_VERSION='""' -j$(JOBS) $(PROGRAMS) base proto tests/sim tests/world
-check-generated: $(B)/tests/print_protocol
+check-generated: $(B)/tests/print_protocol ## what is made of other files is up to date: docs/protocol.md, deploy/rbac.yaml, registrations
 	@$(B)/tests/print_protocol --page | diff -u docs/protocol.md - || { echo "docs/protocol.md is stale: run make generate" >&2; exit 1; }
-generate: $(B)/tests/print_protocol ## docs/protocol.md from proto/messages.h
+	@deploy/generate --check
+generate: $(B)/tests/print_protocol ## docs/protocol.md from proto/messages.h; deploy/rbac.yaml and the registrations from the chart
 	$(B)/tests/print_protocol --page >docs/protocol.md
+	deploy/generate
 format: ## clang-format over every C file
 	clang-format -i $(C_FILES)
 
@@ -278,7 +280,7 @@ else
 	$(MAKE) test-unit
 	$(MAKE) test-openapi
 	$(MAKE) test-world
-	$(MAKE) realkube
+	$(MAKE) realkube chart-tools
 	$(MAKE) -s -j$(JOBS) SAN=1 programs tests
 	tests/tools/side-by-side $(B)/at-once \
 	    '$(MAKE) test-e2e SERVER=sim PATIENT=without && $(MAKE) test-e2e SERVER=real PATIENT=without && \
@@ -303,6 +305,8 @@ test-world: ## SEEDS simulated worlds
 faults: ## each fault of tests/world/faults/, planted into a copy, must be found within 10,000 worlds (T=name for one)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) $(WORLD)
 	@tests/tools/run-faults $(B) 10000 $(T)
+test-chart: realkube chart-tools ## chart, registration, alerts and dashboard: rendered by helm, judged by a real API server and by promtool
+	@$(MAKE) --no-print-directory test-e2e SERVER=real CASE=chart_,registration_,alerts_
 test-e2e: ## whole-program cases (SERVER=sim|real, CASE=name, PATIENT=only|without)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) programs
 	@tests/e2e/run --server $(SERVER) --bin $(B) $(if $(CASE),-k $(CASE)) $(if $(PATIENT),--patient $(PATIENT))
@@ -317,6 +321,10 @@ fuzz: ## each fuzz target on its corpus, then SECONDS of new input
 realkube: ## build kube-apiserver, etcd and kubectl from Go modules and unpack Debian's kubectl, once
 	@tests/realkube/build
 	@tests/realkube/kubectl-debian || [ $$? = 3 ]
+.PHONY: chart-tools
+chart-tools: # helm, promtool and the CRDs of others, from Go modules, once; a case that misses one is skipped and says so
+	@for p in helm promtool; do tests/tools/go-program tests/$$p || echo "NO $$p: its cases will be skipped" >&2; done
+	@tests/chart/crds/fetch || echo "NO CRDs: their case will be skipped" >&2
 soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
 	$(MAKE) test-world faults SEEDS=$(SEEDS)
 	$(MAKE) fuzz SECONDS=$(SECONDS)

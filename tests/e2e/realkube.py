@@ -183,11 +183,15 @@ def _served(client: KubeClient, plural: str) -> bool:
 
 
 class AnotherApiServer:
-    """One more kube-apiserver on the same etcd, with flags of its own: it may be odd, and end, while the first goes on."""
+    """One more kube-apiserver on the same etcd, with flags of its own: it may be odd, and end, while the first goes on.
 
-    def __init__(self, kube: RealKube, directory: Path, *flags: str) -> None:
+    without: a flag of the first that this one has not.
+    """
+
+    def __init__(self, kube: RealKube, directory: Path, *flags: str, without: str = "") -> None:
         directory.mkdir(parents=True)
         self.kube, self.directory, self.flags, self.port = kube, directory, flags, free_port()
+        self.without = without
         self.audit = AuditLog(directory / "audit.log")
         self.ca_file = directory / "certs/apiserver.crt"
         self.kubeconfig = directory / "provider.kubeconfig"
@@ -199,8 +203,8 @@ class AnotherApiServer:
 
     def start(self) -> "AnotherApiServer":
         """Up and ready; again on the port that it had."""
-        self.child = Child("kube-apiserver", [*self.kube.arguments(self.port, self.directory, self.audit), *self.flags],
-                           self.directory)
+        arguments = [a for a in self.kube.arguments(self.port, self.directory, self.audit) if a != self.without]
+        self.child = Child("kube-apiserver", [*arguments, *self.flags], self.directory)
         wait_for("the other kube-apiserver to be ready", self._ready, seconds=90, interval=0.1)
         write_kubeconfig(self.kubeconfig, self.url, self.ca_file, USER, self.kube.provider_token)
         return self

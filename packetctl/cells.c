@@ -31,6 +31,13 @@ const char *cell(struct value row, const char *key, char *buf, size_t size)
     return clean_span(value_text(value_get(row, key)), buf, size);
 }
 
+bool colour_refused(void)
+{
+    const char *no = getenv("NO_COLOR");
+
+    return no && *no;
+}
+
 enum look look_of(const char *state)
 {
     if (strcmp(state, "ready") == 0)

@@ -8,50 +8,73 @@
 
 #define DIR_NAME "gardener-extension-provider-packet"
 
-/* The supervisor chooses by the same rules, in the same order (its --runtime-dir). */
+static int set_dir(struct command_line *line, const char *dir, size_t len, const char *why, char *error,
+                   size_t size)
+{
+    if (len == 0 || len >= sizeof line->dir) {
+        snprintf(error, size,
+                 len == 0 ? "--runtime-dir needs a directory"
+                          : "the path of the runtime directory is too long");
+        return -1;
+    }
+    memcpy(line->dir, dir, len);
+    line->dir[len] = '\0';
+    line->why_there = why;
+    return 0;
+}
+
+/* The records of crashes lie beside the socket, so it has to be one that a supervisor made, by its name. */
+static int set_socket(struct command_line *line, const char *path, const char *why, char *error, size_t size)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    if (!slash || strcmp(slash + 1, ENDPOINT_CONTROL) != 0) {
+        snprintf(error, size,
+                 "the path of a control socket ends in /" ENDPOINT_CONTROL ", \"%.200s\" does not",
+                 path ? path : "");
+        return -1;
+    }
+    return set_dir(line, slash == path ? "/" : path, slash == path ? 1 : (size_t)(slash - path), why, error,
+                   size);
+}
+
+/* But for the socket the supervisor chooses by the same rules, in the same order (its --runtime-dir). */
 static int find_dir(struct command_line *line, char *error, size_t size)
 {
-    const char *systemd = getenv("RUNTIME_DIRECTORY"), *user = getenv("XDG_RUNTIME_DIR");
-    int n;
+    const char *socket = getenv("PACKETCTL_SOCKET"), *systemd = getenv("RUNTIME_DIRECTORY");
+    const char *user = getenv("XDG_RUNTIME_DIR");
+    char dir[PACKETCTL_PATH_MAX + sizeof DIR_NAME];
 
     if (line->dir[0] != '\0')
         return 0;
-    if (systemd && *systemd) {
-        line->why_there = "from $RUNTIME_DIRECTORY";
-        n = snprintf(line->dir, sizeof line->dir, "%.*s", (int)strcspn(systemd, ":"), systemd);
-    } else if (user && *user) {
-        line->why_there = "from $XDG_RUNTIME_DIR";
-        n = snprintf(line->dir, sizeof line->dir, "%s/" DIR_NAME, user);
-    } else {
-        line->why_there = "the default";
-        n = snprintf(line->dir, sizeof line->dir, "/run/" DIR_NAME);
-    }
-    if (n >= 0 && (size_t)n < sizeof line->dir)
-        return 0;
-    snprintf(error, size, "the path of the runtime directory is too long");
-    return -1;
+    if (socket && *socket)
+        return set_socket(line, socket, "from $PACKETCTL_SOCKET", error, size);
+    if (systemd && *systemd)
+        return set_dir(line, systemd, strcspn(systemd, ":"), "from $RUNTIME_DIRECTORY", error, size);
+    if (!user || !*user)
+        return set_dir(line, "/run/" DIR_NAME, strlen("/run/" DIR_NAME), "the default", error, size);
+    int n = snprintf(dir, sizeof dir, "%s/" DIR_NAME, user);
+    return set_dir(line, dir, (size_t)n, "from $XDG_RUNTIME_DIR", error, size);
 }
 
-static int set_dir(struct command_line *line, const char *dir, char *error, size_t size)
+/* Is the word that option, alone or as OPTION=VALUE? Then *value is what it was given, "" when nothing. */
+static bool is_option(const char *option, int argc, char *const *argv, int *at, const char **value)
 {
-    if (dir == NULL || *dir == '\0') {
-        snprintf(error, size, "--runtime-dir needs a directory");
-        return -1;
+    const char *word = argv[*at];
+    size_t len = strlen(option);
+
+    if (strcmp(word, option) == 0) {
+        *value = *at + 1 < argc ? argv[++*at] : "";
+        return true;
     }
-    if (strlen(dir) >= sizeof line->dir) {
-        snprintf(error, size, "the path of the runtime directory is too long");
-        return -1;
-    }
-    strcpy(line->dir, dir);
-    line->why_there = "from --runtime-dir";
-    return 0;
+    *value = word + len + 1;
+    return strncmp(word, option, len) == 0 && word[len] == '=';
 }
 
 static int read_word(struct command_line *line, int argc, char *const *argv, int *at, char *error,
                      size_t size)
 {
-    static const char dir[] = "--runtime-dir";
-    const char *word = argv[*at];
+    const char *word = argv[*at], *value;
 
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         line->command = COMMAND_HELP;
@@ -63,15 +86,15 @@ static int read_word(struct command_line *line, int argc, char *const *argv, int
         line->rolling = true;
     else if (strcmp(word, "--all") == 0)
         line->all = true;
-    else if (strcmp(word, dir) == 0)
-        return set_dir(line, *at + 1 < argc ? argv[++*at] : NULL, error, size);
-    else if (strncmp(word, dir, strlen(dir)) == 0 && word[strlen(dir)] == '=')
-        return set_dir(line, word + strlen(dir) + 1, error, size);
+    else if (is_option("--runtime-dir", argc, argv, at, &value))
+        return set_dir(line, value, strlen(value), "from --runtime-dir", error, size);
+    else if (is_option("--socket", argc, argv, at, &value))
+        return set_socket(line, value, "from --socket", error, size);
     else if (word[0] == '-') {
-        snprintf(
-            error, size,
-            "unknown option \"%s\"; there are --runtime-dir, --json, --rolling, --all, --help and --version",
-            word);
+        snprintf(error, size,
+                 "unknown option \"%s\"; there are --runtime-dir, --socket, --json, --rolling, --all, --help "
+                 "and --version",
+                 word);
         return -1;
     } else
         return commands_word(line, word, error, size);

@@ -195,25 +195,28 @@ void command_line_help(FILE *to)
 {
     fprintf(to,
             "packetctl %s -- look at and steer a running gardener-extension-provider-packet\n\n"
-            "Usage: packetctl [--runtime-dir DIR] [--json] COMMAND\n\nCommands:\n",
+            "Usage: packetctl [--runtime-dir DIR | --socket PATH] [--json] COMMAND\n\nCommands:\n",
             PROVIDER_PACKET_VERSION);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(to, "  %s%s%s\n        %s\n", commands[i].name, *commands[i].words ? " " : "",
                 commands[i].words, commands[i].help);
-    fprintf(to, "\nOptions:\n"
-                "  --runtime-dir DIR  the supervisor's --runtime-dir. Without it: $RUNTIME_DIRECTORY, else\n"
-                "                     $XDG_RUNTIME_DIR/" DIR_NAME ",\n"
-                "                     else /run/" DIR_NAME "\n"
-                "  --json             the answer as JSON, for programs\n"
-                "  --help, --version\n"
-                "\nExamples:\n"
-                "  packetctl status\n"
-                "  packetctl quarantine list\n"
-                "  packetctl --json status | jq -r '.processes[] | select(.state != \"ready\") | .role'\n"
-                "  kubectl exec -n NAMESPACE DEPLOYMENT-POD -- packetctl status\n"
-                "\nExit codes:\n"
-                "  0  done; also when status shows that something is not ready (see \"ready\" in --json)\n"
-                "  1  the supervisor did not give a good answer\n"
-                "  2  the command line is wrong\n"
-                "  3  no supervisor is there\n");
+    fprintf(
+        to,
+        "\nOptions:\n"
+        "  --runtime-dir DIR  the supervisor's --runtime-dir. Without it: that of $PACKETCTL_SOCKET, else\n"
+        "                     $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/" DIR_NAME ",\n"
+        "                     else /run/" DIR_NAME "\n"
+        "  --socket PATH      the control socket in that directory, DIR/" ENDPOINT_CONTROL "\n"
+        "  --json             the answer as JSON, for programs\n"
+        "  --help, --version\n"
+        "\nExamples:\n"
+        "  packetctl status\n"
+        "  packetctl quarantine list\n"
+        "  packetctl --json status | jq -r '.processes[] | select(.state != \"ready\") | .role'\n"
+        "  kubectl exec -n NAMESPACE DEPLOYMENT-POD -- packetctl status\n"
+        "\nExit codes:\n"
+        "  0  done; also when status shows that something is not ready (see \"ready\" in --json)\n"
+        "  1  the supervisor did not give a good answer\n"
+        "  2  the command line is wrong\n"
+        "  3  no supervisor is there\n");
 }

@@ -85,6 +85,8 @@ json_t *to_json(struct value v);
 const char *clean_span(struct span text, char *buf, size_t size);
 /* Text of a row likewise. */
 const char *cell(struct value row, const char *key, char *buf, size_t size);
+/* Does NO_COLOR say so (no-color.org: set, and not empty)? */
+bool colour_refused(void);
 /* How a process' state looks: as it should, on its way, or in trouble. */
 enum look { LOOK_GOOD, LOOK_WAITS, LOOK_BAD };
 enum look look_of(const char *state);

@@ -24,9 +24,9 @@ static json_t *status_json(const struct msg_status *status)
 
 static bool in_colour(void)
 {
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    const char *term = getenv("TERM");
 
-    return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+    return isatty(STDOUT_FILENO) && !colour_refused() && term && strcmp(term, "dumb") != 0;
 }
 
 static const char *colour_of(const char *state)

@@ -89,7 +89,7 @@ static void begin(void)
     noecho();
     curs_set(0);
     timeout(EVERY_MS);
-    if (getenv("NO_COLOR") || start_color() == ERR)
+    if (colour_refused() || start_color() == ERR)
         return;
     use_default_colors();
     init_pair(1 + LOOK_GOOD, COLOR_GREEN, -1);

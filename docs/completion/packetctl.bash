@@ -10,16 +10,18 @@ _packetctl() {
     help=$(packetctl --help 2>/dev/null)
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --runtime-dir) options=(--runtime-dir "${COMP_WORDS[++i]}") ;;
+            --runtime-dir | --socket) options=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
             -*) ;;
             *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
     done
     if [[ $before == --runtime-dir ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
+    elif [[ $before == --socket ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [[ $command == '' ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(sed -n '/^Commands:/,/^Options:/s/^  \([a-z][a-z]*\).*/\1/p' <<<"$help")
-            --runtime-dir --json --help --version" -- "$word")
+            --runtime-dir --socket --json --help --version" -- "$word")
     else
         mapfile -t COMPREPLY < <(compgen -W "$(case $command in
             explain | retry) _packetctl_objects "${options[@]}" ;;

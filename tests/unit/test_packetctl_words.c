@@ -16,6 +16,7 @@ static char error[256];
 static int set_up(void **unused)
 {
     (void)unused;
+    unsetenv("PACKETCTL_SOCKET");
     unsetenv("RUNTIME_DIRECTORY");
     unsetenv("XDG_RUNTIME_DIR");
     return 0;
@@ -148,6 +149,43 @@ static void test_where_it_looks(void **unused)
     setenv("RUNTIME_DIRECTORY", "/run/a:/run/b", 1);
     assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
     assert_string_equal(line.dir, "/run/a");
+    setenv("PACKETCTL_SOCKET", "/run/c/control.sock", 1);
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
+    assert_string_equal(line.dir, "/run/c");
+    assert_int_equal(typed(&line, "status", "--socket", "/run/d/control.sock", NULL), 0);
+    assert_string_equal(line.dir, "/run/d");
+    assert_int_equal(typed(&line, "status", "--socket=/control.sock", NULL, NULL), 0);
+    assert_string_equal(line.dir, "/");
+    assert_int_equal(typed(&line, "status", "--runtime-dir=/y", NULL, NULL), 0);
+    assert_string_equal(line.dir, "/y");
+    setenv("PACKETCTL_SOCKET", "", 1);
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), 0);
+    assert_string_equal(line.dir, "/run/a");
+}
+
+static void test_no_socket(void **unused)
+{
+    static const char *const wrong[] = {"", "/run/c", "control.sock", "/run/c/control.sock.old", "/run/c/"};
+    struct command_line line;
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(typed(&line, "status", "--socket", wrong[i], NULL), -1);
+        assert_non_null(strstr(error, "ends in /control.sock"));
+    }
+    assert_int_equal(typed(&line, "status", "--socket", NULL, NULL), -1);
+    setenv("PACKETCTL_SOCKET", "/run/c/bus.sock", 1);
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), -1);
+    char longer[PACKETCTL_PATH_MAX + 40];
+    memset(longer, 'x', sizeof longer);
+    longer[0] = '/';
+    strcpy(longer + sizeof longer - sizeof "/control.sock", "/control.sock");
+    assert_int_equal(typed(&line, "status", "--socket", longer, NULL), -1);
+    assert_non_null(strstr(error, "too long"));
+    setenv("XDG_RUNTIME_DIR", longer, 1);
+    unsetenv("PACKETCTL_SOCKET");
+    assert_int_equal(typed(&line, "status", NULL, NULL, NULL), -1);
+    assert_non_null(strstr(error, "too long"));
 }
 
 int main(void)
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup(test_words_of_commands, set_up),
         cmocka_unit_test_setup(test_wrong_words_of_commands, set_up),
         cmocka_unit_test_setup(test_where_it_looks, set_up),
+        cmocka_unit_test_setup(test_no_socket, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

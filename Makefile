@@ -217,10 +217,10 @@ $(BENCH): $(B)/tests/%: $(B)/obj/tests/bench/%.o $(PROTO) $(BASE)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
 	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_every)
-$(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(PROTO) $(BASE)
+$(TOOLS): $(B)/tests/%: $(B)/obj/tests/tools/%.o $(CORES) $(PROTO) $(BASE)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
-	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $^ $(LIBS_bus)
+	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_every)
 
 fuzz_role = $(if $(filter fuzz_watch% fuzz_kube%,$(1)),watcher,$(if $(filter fuzz_packet%,$(1)),packet-gateway))
 define fuzz_rules
@@ -253,11 +253,13 @@ check-warnings:
 check-static:
 	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem --suppress=unknownMacro --suppress=varFuncNullUB -I. -D_GNU_SOURCE -DPROVIDER_PACKET_VERSION='""' -j$(JOBS) $(PROGRAMS) base proto tests/sim tests/world
-check-generated: $(B)/tests/print_protocol ## what is made of other files is up to date: docs/protocol.md, deploy/rbac.yaml, registrations
+check-generated: $(B)/tests/print_protocol $(B)/tests/print_errors ## what is made of other files is up to date: docs/protocol.md, docs/errors.md, deploy/rbac.yaml, registrations
 	@$(B)/tests/print_protocol --page | diff -u docs/protocol.md - || { echo "docs/protocol.md is stale: run make generate" >&2; exit 1; }
+	@$(B)/tests/print_errors | diff -u docs/errors.md - || { echo "docs/errors.md is stale: run make generate" >&2; exit 1; }
 	@deploy/generate --check
-generate: $(B)/tests/print_protocol ## docs/protocol.md from proto/messages.h; deploy/rbac.yaml and the registrations from the chart
+generate: $(B)/tests/print_protocol $(B)/tests/print_errors ## docs/protocol.md and docs/errors.md from the tables in the code; deploy/rbac.yaml and the registrations from the chart
 	$(B)/tests/print_protocol --page >docs/protocol.md
+	$(B)/tests/print_errors >docs/errors.md
 	deploy/generate
 format: ## clang-format over every C file
 	clang-format -i $(C_FILES)

@@ -137,6 +137,26 @@ bool cause_is_held(enum cause cause)
     return cause < CAUSE_COUNT && rows[cause].place != ELSEWHERE;
 }
 
+const char *cause_what(enum cause cause)
+{
+    return cause < CAUSE_COUNT ? rows[cause].what : NULL;
+}
+
+const char *cause_who(enum cause cause)
+{
+    return cause < CAUSE_COUNT ? rows[cause].who : NULL;
+}
+
+const char *failure_when(bool held, bool checking)
+{
+    return checking ? when_checked : held ? when_held : when;
+}
+
+const char *failure_way_out(void)
+{
+    return way_out;
+}
+
 enum cause cause_of_secret(unsigned secret_state)
 {
     switch ((enum secret_state)secret_state) {
@@ -247,7 +267,7 @@ void failure_text(const struct failure *failure, const struct failure_words *wor
     add(&t, row->who, strlen(row->who));
     add(&t, " ", 1);
     bool held = row->place != ELSEWHERE && !words->deleting;
-    const char *again = words->checking ? when_checked : held ? when_held : when;
+    const char *again = failure_when(held, words->checking);
     add(&t, again, strlen(again));
     if (words->deleting)
         add(&t, way_out, sizeof way_out - 1);

@@ -70,6 +70,14 @@ const char *cause_code(enum cause cause);
 bool cause_is_config(enum cause cause);
 /* Is it in the object alone, so that only a change of it can help (kubernetes 35)? */
 bool cause_is_held(enum cause cause);
+/* The row of a cause, for docs/errors.md: {names} in it stand for what failure_text() puts there. NULL for
+ * CAUSE_NONE. */
+const char *cause_what(enum cause cause);
+const char *cause_who(enum cause cause);
+/* When it is tried again: a cause in the object alone, and a check that nobody asked for. */
+const char *failure_when(bool held, bool checking);
+/* What is said besides while an object is deleted. */
+const char *failure_way_out(void);
 enum cause cause_of_secret(unsigned secret_state);
 enum cause cause_of_outcome(unsigned outcome);
 /* Writes what happened, who must act and when it is tried again into buf (NUL-terminated, cut at size). */

@@ -83,7 +83,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.
 TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 # ---- what people type --------------------------------------------------------------------------------------------------
-.PHONY: all build help setup start-provider-packet demo check check-faults check-format check-style check-checklist check-warnings check-static \
+.PHONY: all build help setup start-provider-packet demo check check-faults check-format check-style check-checklist check-warnings check-static check-docs \
         check-generated generate test test-unit test-openapi test-world test-chart test-e2e test-san faults fuzz soak bench realkube format install clean \
         programs tests compile_commands.json
 .DEFAULT_GOAL := build
@@ -236,7 +236,7 @@ $(foreach t,$(notdir $(FUZZERS)),$(eval $(call fuzz_rules,$(t))))
 # ---- checks --------------------------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-check: check-format check-style check-faults check-checklist check-generated check-warnings check-static ## format, style rules, warnings (gcc and clang), static analysis
+check: check-format check-style check-faults check-checklist check-generated check-docs check-warnings check-static ## format, style rules, warnings (gcc and clang), static analysis
 
 check-format:
 	@clang-format --dry-run -Werror $(C_FILES)
@@ -257,6 +257,8 @@ check-generated: $(B)/tests/print_protocol $(B)/tests/print_errors ## what is ma
 	@$(B)/tests/print_protocol --page | diff -u docs/protocol.md - || { echo "docs/protocol.md is stale: run make generate" >&2; exit 1; }
 	@$(B)/tests/print_errors | diff -u docs/errors.md - || { echo "docs/errors.md is stale: run make generate" >&2; exit 1; }
 	@deploy/generate --check
+check-docs: $(BINARIES) ## links, files, commands, flags and targets that the pages name are there
+	@tests/tools/check-docs $(B)
 generate: $(B)/tests/print_protocol $(B)/tests/print_errors ## docs/protocol.md and docs/errors.md from the tables in the code; deploy/rbac.yaml and the registrations from the chart
 	$(B)/tests/print_protocol --page >docs/protocol.md
 	$(B)/tests/print_errors >docs/errors.md

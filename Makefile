@@ -12,13 +12,17 @@ VERSION := $(shell cat VERSION)
 JOBS    ?= $(shell nproc)
 VERIFY  ?= false
 
-# ---- what to build with: CC=gcc|clang, SAN=1 (ASan+UBSan), FUZZ=1 (coverage for libFuzzer; set by `make fuzz`) ---------
+# ---- what to build with: CC=gcc|clang, SAN=1 (ASan+UBSan), FUZZ=1 (coverage for libFuzzer; set by `make fuzz`),
+# LEAN=1 (what the image ships; set by `make lean`) ----------------------------------------------------------------------
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN  ?= 0
 FUZZ ?= 0
-ifeq ($(FUZZ),1)
+LEAN ?= 0
+ifeq ($(LEAN),1)
+CONFIG := lean
+else ifeq ($(FUZZ),1)
 CONFIG := fuzz
 else ifeq ($(SAN),1)
 CONFIG := san
@@ -44,6 +48,17 @@ ifeq ($(FUZZ),1)
 HARDEN   += -fsanitize=fuzzer-no-link
 endif
 
+EXPORTS := -rdynamic
+# Only libc is shared; debugging information goes beside, but the names that crash records need stay.
+ifeq ($(LEAN),1)
+DEPS     := $(B)/deps
+HARDEN   += -I$(DEPS)/include -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=/usr/src/provider-packet
+LDHARDEN := $(LDHARDEN) -Wl,--gc-sections -Wl,--build-id=sha1 -static-libgcc
+EXPORTS  :=
+SEPARATE = objcopy --only-keep-debug $@ $@.debug && objcopy --strip-debug --add-gnu-debuglink=$@.debug $@ && \
+           mkdir -p $(B)/debug && mv $@.debug $(B)/debug/
+endif
+
 CFLAGS   ?=
 CPPFLAGS ?=
 LDFLAGS  ?=
@@ -64,6 +79,17 @@ LIBS_exporter       := $(LIBS_bus) -lmicrohttpd
 LIBS_packetctl      := $(LIBS_bus) -ljansson -lncurses -ltinfo
 LIBS_sim            := -lmicrohttpd -ljansson -lyaml -lssl -lcrypto -lz -lpthread -lgnutls
 LIBS_every          := $(LIBS_bus) -lcurl -ljansson -lyaml -lmd -lmicrohttpd -lssl -lcrypto -lz -lpthread -lncurses -ltinfo
+
+ifeq ($(LEAN),1)
+static = -Wl,-Bstatic $(1) -Wl,-Bdynamic
+LEAN_bus := $(DEPS)/lib/libczmq.a $(DEPS)/lib/libzmq.a -lmsgpackc -lseccomp -lstdc++ -lgcc_eh
+LIBS_supervisor     := $(call static,$(LEAN_bus))
+LIBS_watcher        := $(call static,$(DEPS)/lib/libcurl.a -lnghttp2 -ljansson -lyaml -lssl -lcrypto -lz $(LEAN_bus))
+LIBS_worker         := $(call static,-lmd $(LEAN_bus))
+LIBS_packet-gateway := $(call static,$(DEPS)/lib/libcurl.a -lnghttp2 -ljansson -lssl -lcrypto -lz $(LEAN_bus))
+LIBS_exporter       := $(call static,$(DEPS)/lib/libmicrohttpd.a $(LEAN_bus))
+LIBS_packetctl      := $(call static,-ljansson -lncurses -ltinfo $(LEAN_bus))
+endif
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 
@@ -124,6 +150,13 @@ setup-demo:
 	@tests/setup-debian demo
 
 programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker $(B)/tests/saboteur.so
+lean: setup-lean ## the programs as the image ships them, in build/lean: only libc is shared, the rest inside
+	@deploy/lean/build build/lean/deps
+	@$(MAKE) --no-print-directory -j$(JOBS) LEAN=1 CC=gcc B=build/lean programs
+	@deploy/lean/check build/lean
+.PHONY: lean setup-lean
+setup-lean:
+	@tests/setup-debian lean
 tests: $(UNIT) $(WORLD) $(BENCH) $(TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -164,7 +197,8 @@ define program_rules
 $(call bin_of,$(1)): $(B)/obj/$(1)/main.o $(call shell_,$(1)) $(call core,$(1)) $(PROTO) $(BASE)
 	@mkdir -p $$(@D)
 	$$(if $$(V),,@echo '  LINK  $$@')
-	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -rdynamic -o $$@ $$^ $$(LIBS_$(1))
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) $$(EXPORTS) -o $$@ $$^ $$(LIBS_$(1))
+	$$(Q)$$(SEPARATE)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
@@ -172,7 +206,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 $(B)/tests/bad-worker: $(B)/obj/worker/main.o $(B)/obj/tests/e2e/bad_worker.o $(call shell_,worker) $(call core,worker) $(PROTO) $(BASE)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
-	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) -rdynamic -Wl,--wrap=worker_core_message,--wrap=bus_connect -o $@ $^ $(LIBS_worker)
+	$(Q)$(CC) $(LDHARDEN) $(LDFLAGS) $(EXPORTS) -Wl,--wrap=worker_core_message,--wrap=bus_connect -o $@ $^ $(LIBS_worker)
 
 # Loaded into any role to make it fail (tests/e2e/saboteur.c); never with sanitizers, which must be loaded first.
 $(B)/tests/saboteur.so: tests/e2e/saboteur.c $(B)/flags

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #define FRAMES_MAX      48
 #define STACK_OF_SIGNAL 16384u
@@ -45,17 +46,33 @@ static void write_call(int number)
         return;
 }
 
-/* Only async-signal-safe calls; backtrace() has been called once before and loads nothing any more. */
+struct frames {
+    void *at[FRAMES_MAX];
+    int n;
+};
+
+static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
+{
+    struct frames *frames = arg;
+
+    if (frames->n == FRAMES_MAX)
+        return _URC_END_OF_STACK;
+    frames->at[frames->n++] = (void *)_Unwind_GetIP(context);
+    return _URC_NO_REASON;
+}
+
+/* Only async-signal-safe calls. Not glibc's backtrace(), which loads libgcc_s: the lean programs have the
+ * unwinder inside. */
 static void on_fatal(int signo, siginfo_t *info, void *context)
 {
-    void *frames[FRAMES_MAX];
-    int n = backtrace(frames, FRAMES_MAX);
+    struct frames frames = {.n = 0};
 
     (void)context;
+    _Unwind_Backtrace(add_frame, &frames);
     if (lseek(box_fd, (off_t)offsetof(struct blackbox, trace), SEEK_SET) >= 0) {
         if (signo == SIGSYS)
             write_call(info->si_syscall);
-        backtrace_symbols_fd(frames, n, box_fd);
+        backtrace_symbols_fd(frames.at, frames.n, box_fd);
     }
     raise(signo); /* blocked until we return, and by then it has its own effect again */
 }
@@ -66,11 +83,11 @@ void blackbox_catch(void)
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
     struct sigaction action = {.sa_sigaction = on_fatal,
                                .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK | SA_SIGINFO)};
-    void *frame;
+    struct frames frames = {.n = FRAMES_MAX};
 
     if (!box)
         return;
-    backtrace(&frame, 1);
+    _Unwind_Backtrace(add_frame, &frames); /* what is resolved or looked up at its first call is so now */
     sigemptyset(&action.sa_mask);
     sigaltstack(&other, NULL);
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)

@@ -154,7 +154,16 @@ lean: setup-lean ## the programs as the image ships them, in build/lean: only li
 	@deploy/lean/build build/lean/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) LEAN=1 CC=gcc B=build/lean programs
 	@deploy/lean/check build/lean
-.PHONY: lean setup-lean
+image: ## build/image: an OCI layout, a tar that docker and podman load, an SBOM
+	@tests/setup-debian image
+	@$(MAKE) --no-print-directory lean
+	@deploy/image/build --bin build/lean --out build/image
+image-reproducible: ## builds the image twice without any cache, at other paths, times and umasks: the digests are the same
+	@tests/setup-debian image
+	@tests/image/reproducible
+image-test: image realkube ## the image in a container by crun, restricted, against the real API server (needs root)
+	@tests/image/run --image build/image --bin build/lean $(if $(CASE),-k $(CASE))
+.PHONY: lean setup-lean image image-reproducible image-test
 setup-lean:
 	@tests/setup-debian lean
 tests: $(UNIT) $(WORLD) $(BENCH) $(TOOLS)

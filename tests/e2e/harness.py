@@ -73,6 +73,8 @@ class Run:
 class T:
     """One case at work. Everything made through it is cleaned up after it."""
 
+    kind: type[Provider] = Provider     # how the program is started: tests/image/run does it in a container
+
     def __init__(self, run: Run, name: str) -> None:
         self._run, self.name = run, name
         self.kube, self.client, self.recorder = run.kube, run.client, run.recorder
@@ -98,14 +100,14 @@ class T:
         """Packet simulator (unless there is one) and the program; options as in Provider."""
         if not self.packet:
             self.start_packet(**(packet or {}))
-        self.provider = Provider(self.build, self.directory / "provider", kubeconfig or self.kube.provider_kubeconfig,
+        self.provider = self.kind(self.build, self.directory / "provider", kubeconfig or self.kube.provider_kubeconfig,
                                  self.packet.url, self.packet.ca_file, **options)
         return self.provider.start()
 
     def start_second(self, **options: Any) -> Provider:
         """A second tree beside the first; it is looked after like the first."""
         options.pop("packet", None)
-        self.second = Provider(self.build, self.directory / "second", self.kube.provider_kubeconfig, self.packet.url,
+        self.second = self.kind(self.build, self.directory / "second", self.kube.provider_kubeconfig, self.packet.url,
                                self.packet.ca_file, **options)
         return self.second.start()
 

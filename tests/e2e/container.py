@@ -1,0 +1,236 @@
+"""Starts the program as a pod's container would be: by crun, from the image, with the restricted security context.
+
+Non-root, read-only root, no capability, no-new-privileges, 64 MiB, 64 processes, a service account's token with exactly the
+rights of deploy/rbac.yaml. Looks at it by exec, as `kubectl exec` does. Same interface as provider.Provider.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import time
+import uuid
+from pathlib import Path
+
+from .kubeclient import ApiError, KubeClient, load_yaml
+from .procs import REPO, Child, Failure, wait_for
+from .provider import Provider
+from .realkube import AUDIT_POLICY, RealKube
+
+ACCOUNT = "provider-packet"
+USER = 65532
+MEMORY, PIDS = 64 << 20, 64
+RUNTIME = "/run/gardener-extension-provider-packet"
+ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
+CGROUPS = Path("/sys/fs/cgroup")
+# crun does not run where both versions of cgroups have controllers: it gets a view in which only the first has.
+HYBRID = (CGROUPS / "unified/cgroup.controllers").exists()
+CRUN = ["unshare", "-m", "sh", "-c", 'umount /sys/fs/cgroup/unified && exec crun "$@"', "crun"] if HYBRID else ["crun"]
+
+
+def controllers() -> list[str]:
+    """Those of the two that limit a container and that this machine has."""
+    v2 = CGROUPS / "cgroup.controllers"
+    there = v2.read_text().split() if v2.exists() else [p.name for p in CGROUPS.iterdir()]
+    return [c for c in ("memory", "pids") if c in there]
+
+
+class Image:
+    """An OCI layout, unpacked once."""
+
+    def __init__(self, layout: Path, to: Path) -> None:
+        blob = lambda d: layout / "blobs" / d["digest"].replace(":", "/")
+        manifest = json.loads(blob(json.loads((layout / "index.json").read_text())["manifests"][0]).read_text())
+        self.config = json.loads(blob(manifest["config"]).read_text())["config"]
+        self.root = to
+        with tarfile.open(blob(manifest["layers"][0])) as tar:
+            tar.extractall(to)
+        for path in ("etc/hosts", "etc/resolv.conf"):       # a container's runtime makes these two
+            (to / path).touch()
+        (to / ACCOUNT_DIR[1:]).mkdir(parents=True)
+        (to / "config").mkdir()
+        (to / "record").mkdir()
+
+
+class AccountKube(RealKube):
+    """The real API server; the program is a ServiceAccount, bound to the ClusterRole of deploy/rbac.yaml."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.user = f"system:serviceaccount:garden:{ACCOUNT}"
+        self.account = directory / "account"
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        policy = json.loads(json.dumps(AUDIT_POLICY).replace('"provider-packet"', f'"system:serviceaccount:garden:{ACCOUNT}"'))
+        (self.directory / "audit-policy.json").write_text(json.dumps(policy))
+
+    def _apply_basics(self) -> None:
+        super()._apply_basics()
+        client, path = self.client(), "/api/v1/namespaces/garden/serviceaccounts"
+        binding = next(o for o in load_yaml(REPO / "deploy/rbac.yaml") if o["kind"] == "ClusterRoleBinding")
+        binding["subjects"] = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "garden"}]
+        client.request("PUT", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/" + binding["metadata"]["name"], binding)
+        client.request("POST", path, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}})
+        token = client.request("POST", f"{path}/{ACCOUNT}/token", {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 43200}})
+        self.provider_token = token["status"]["token"]
+        self.account.mkdir()
+        (self.account / "token").write_text(self.provider_token)
+        (self.account / "namespace").write_text("garden")
+        shutil.copy(self.ca_file, self.account / "ca.crt")
+        wait_for("the account's rights", self._may, interval=0.1)
+
+    def _may(self) -> bool:
+        try:
+            KubeClient(self.url, self.provider_token, self.ca_file).request(
+                "GET", "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=1")
+            return True
+        except ApiError:
+            return False
+
+
+class Container(Provider):
+    image: Image
+    kube: AccountKube
+    in_place: dict[str, Path] = {}      # files of the image, and what a case puts in their place
+
+    def __init__(self, build: Path, directory: Path, kubeconfig: Path, *args: object, **options: object) -> None:
+        super().__init__(build, directory, kubeconfig, *args, **options)
+        self.id = f"pp-{uuid.uuid4().hex[:12]}"
+        self.state = directory / "crun"
+        self.bundle = directory / "bundle"
+        self.space = ""                         # its pid namespace
+        self.inside: dict[int, int] = {}        # pid in the container: pid here
+
+    def crun(self, *args: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run([*CRUN, "--root", str(self.state), "--cgroup-manager=cgroupfs", *args], capture_output=True, text=True,
+                              timeout=60)
+        if check and done.returncode != 0:
+            raise Failure(f"crun {' '.join(args)}: {done.stderr.strip()}")
+        return done
+
+    # -- what crun is told
+
+    def _bundle(self) -> None:
+        record, config = self.directory / "record", self.directory / "config"
+        for folder in (record, config, self.bundle):
+            folder.mkdir(exist_ok=True)
+        shutil.copy(REPO / "example/00-componentconfig.yaml", config / "config.yaml")
+        ca = next((a.split("=", 1)[1] for a in self.argv if a.startswith("--packet-ca-file=")), None)
+        if ca:
+            shutil.copy(ca, config / "packet-ca.crt")
+        for folder in (record, self.runtime):
+            os.chown(folder, USER, USER)
+        # The case's folder is the tester's own; nothing above it is seen from inside.
+        (self.bundle / "config.json").write_text(json.dumps(self._specification(record, config)))
+
+    def _args(self) -> list[str]:
+        """The flags of the program outside, with the paths as they are inside; the socket's folder by default."""
+        own = {"--config-file": "/config/config.yaml", "--packet-ca-file": "/config/packet-ca.crt", "--record": "/record"}
+        start = next(i for i, a in enumerate(self.argv) if a.endswith("/gardener-extension-provider-packet"))
+        flags = [a for a in self.argv[start + 1:] if not a.startswith("--runtime-dir=")]
+        return self.image.config["Entrypoint"] + [f"{name}={own.get(name, value)}" for name, _, value in (a.partition("=") for a in flags)]
+
+    def _specification(self, record: Path, config: Path) -> dict:
+        bind = lambda source, to, *more: {"destination": to, "type": "bind", "source": str(source),
+                                          "options": ["bind", "nosuid", "nodev", "noexec", *more]}
+        host, port = self.kube.url.removeprefix("https://").split(":")
+        env = {**dict(e.split("=", 1) for e in self.image.config["Env"]), "KUBERNETES_SERVICE_HOST": host,
+               "KUBERNETES_SERVICE_PORT": port, "LEADER_ELECTION_NAMESPACE": "garden", "E2E_PROVIDER_RUN": self.run_id}
+        none: dict[str, list] = {k: [] for k in ("bounding", "effective", "permitted", "inheritable", "ambient")}
+        limits = {"memory": {"memory": {"limit": MEMORY, "swap": MEMORY}}, "pids": {"pids": {"limit": PIDS}}}
+        return {
+            "ociVersion": "1.0.2", "hostname": self.id,
+            "process": {"terminal": False, "user": {"uid": USER, "gid": USER}, "args": self._args(),
+                        "env": [f"{k}={v}" for k, v in env.items()], "cwd": "/", "capabilities": none, "noNewPrivileges": True},
+            "root": {"path": str(self.image.root), "readonly": True},
+            "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+                       {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
+                       bind(self.runtime, RUNTIME, "rw"), bind(record, "/record", "rw"), bind(config, "/config", "ro"),
+                       bind(self.kube.account, ACCOUNT_DIR, "ro"), bind("/etc/hosts", "/etc/hosts", "ro"),
+                       *({**bind(ours, there, "ro"), "options": ["bind", "ro"]} for there, ours in self.in_place.items())],
+            "linux": {"namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts")], "cgroupsPath": f"/{self.id}",
+                      "resources": {k: v for c in controllers() for k, v in limits[c].items()}},
+        }
+
+    # -- as Provider has it
+
+    def start(self, wait: bool = True) -> "Container":
+        self._bundle()
+        self.child = Child("provider", [*CRUN, "--root", str(self.state), "--cgroup-manager=cgroupfs", "run", "-b",
+                                        str(self.bundle), self.id], self.directory)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def execute(self, *command: str, env: str = "", check: bool = True) -> subprocess.CompletedProcess:
+        """As `kubectl exec`: as the container's user (crun by itself would take root)."""
+        return self.crun("exec", f"--user={USER}:{USER}", "--no-new-privs", *(["--env", "PATH=/usr/bin", "--env", env] if env else []), self.id, *command, check=check)
+
+    def packetctl(self, *args: str, check: bool = True) -> str:
+        done = self.execute("packetctl", *args, check=False)
+        if check and done.returncode != 0:
+            raise Failure(f"packetctl {' '.join(args)} by exec: status {done.returncode}: {done.stderr.strip()}")
+        return done.stdout if done.returncode == 0 else ""
+
+    def status(self, check: bool = True) -> dict:
+        """With the pids of this side; the supervisor, which is 1 inside, is known too."""
+        got = json.loads(self.packetctl("--json", "status", check=check) or "{}")
+        self._map()
+        for p in got.get("processes", []):
+            p["pid"] = self.inside.get(p.get("pid", 0), 0)
+            if p["pid"] > 0:
+                self.seen[p["pid"]] = p["role"]
+        return got
+
+    def survivors(self) -> list[int]:
+        """All of its pid namespace: the supervisor clears its children's environment."""
+        first = super().survivors()
+        if first and not self.space:
+            self.space = os.readlink(f"/proc/{first[0]}/ns/pid")
+        found = set(first)
+        for entry in Path("/proc").glob("[0-9]*") if self.space else ():
+            try:
+                if os.readlink(entry / "ns/pid") == self.space:
+                    found.add(int(entry.name))
+            except OSError:
+                continue
+        return sorted(found)
+
+    def _map(self) -> None:
+        self.inside = {}
+        for pid in self.survivors():
+            try:
+                line = next(n for n in Path(f"/proc/{pid}/status").read_text().splitlines() if n.startswith("NSpid:"))
+            except (OSError, StopIteration):
+                continue
+            self.inside[int(line.split()[-1])] = pid
+        if 1 in self.inside:
+            self.seen[self.inside[1]] = "supervisor"
+
+    def stop(self, sig: int = signal.SIGTERM, expect: int | None = 0) -> None:
+        if not self.child:
+            return
+        begun = time.monotonic()
+        self.status(check=False)
+        self.crun("kill", self.id, str(int(sig)), check=False)
+        try:
+            code = self.child.process.wait(30)      # a kubelet waits no longer
+        except subprocess.TimeoutExpired:
+            raise Failure("the container had not ended 30 s after it was told to") from None
+        self.child.stop()
+        self.child = None
+        if expect is not None and code != expect:
+            raise Failure(f"the container ended with status {code}, expected {expect}, after {time.monotonic() - begun:.1f} s")
+        self.crun("delete", "-f", self.id, check=False)
+        self.assert_nothing_left()
+
+    def abandon(self) -> None:
+        if self.child:
+            self.crun("delete", "-f", self.id, check=False)
+        super().abandon()

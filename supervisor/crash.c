@@ -21,8 +21,9 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/symbols.h"
 
-#define CRASHES_MAX 32
-#define CRASH_DIR   "crashes"
+#define CRASHES_MAX    32
+#define CRASH_DIR      "crashes"
+#define CTIME_GRAIN_MS 20 /* a file's time of change is that of the kernel's last tick */
 
 /* ---- boxes */
 
@@ -192,7 +193,8 @@ static void member_log(FILE *f, const struct blackbox *box)
     member_lines(f, "log", start, len - (size_t)(start - log), NULL, NULL);
 }
 
-/* The functions of the program that the dead process ran, unless another one was put in its place since. */
+/* The functions of the program that the dead process ran, unless another one was put in its place since: a
+ * name that is wrong is worse than none. A clock that was set forward meanwhile can deceive it. */
 static void open_program(const struct supervisor *s, const struct tree_row *was, struct symbols *symbols)
 {
     char path[PATH_MAX + 32];
@@ -204,8 +206,12 @@ static void open_program(const struct supervisor *s, const struct tree_row *was,
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ctime <= started_ms / 1000)
-        symbols_open(symbols, fd);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        int64_t changed_ms = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+
+        if (changed_ms + CTIME_GRAIN_MS < started_ms)
+            symbols_open(symbols, fd);
+    }
     close(fd);
 }
 

@@ -104,7 +104,7 @@ def crash_records(t: T) -> None:
     t.check(found["peakMemoryKiB"] > 500, f"memory {found['peakMemoryKiB']}")
     t.equal(found["doing"], "taking the job", "step")
     said = t.provider.packetctl("crashes")
-    t.check(f"object: {s.namespace}/{NAME}" in said and "backtrace:" in said, said)
+    t.check(f"object: {s.namespace}/{NAME}" in said and "backtrace:" in said and "(read_bus+" in said, said)
     for more in [bad(t, "exit") for _ in range(12)]:
         wait_quarantined(t, more)
     files = list((t.provider.runtime / "crashes").iterdir())

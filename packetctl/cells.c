@@ -15,7 +15,6 @@ int print_json(json_t *json)
     return failed ? PACKETCTL_FAILED : PACKETCTL_OK;
 }
 
-/* Text of a row, cut to size and safe for a terminal. */
 const char *clean_span(struct span text, char *buf, size_t size)
 {
     size_t n = text.p == NULL ? 0 : text.len < size - 1 ? text.len : size - 1;

@@ -26,12 +26,11 @@ static int set_dir(struct command_line *line, const char *dir, size_t len, const
 /* The records of crashes lie beside the socket, so it has to be one that a supervisor made, by its name. */
 static int set_socket(struct command_line *line, const char *path, const char *why, char *error, size_t size)
 {
-    const char *slash = path ? strrchr(path, '/') : NULL;
+    const char *slash = strrchr(path, '/');
 
     if (!slash || strcmp(slash + 1, ENDPOINT_CONTROL) != 0) {
         snprintf(error, size,
-                 "the path of a control socket ends in /" ENDPOINT_CONTROL ", \"%.200s\" does not",
-                 path ? path : "");
+                 "the path of a control socket ends in /" ENDPOINT_CONTROL ", \"%.200s\" does not", path);
         return -1;
     }
     return set_dir(line, slash == path ? "/" : path, slash == path ? 1 : (size_t)(slash - path), why, error,

@@ -178,6 +178,16 @@ bool span_copy(struct span s, char *buf, size_t size)
     return whole && memchr(buf, '\0', n) == NULL;
 }
 
+struct span span_begin(struct span s, uint32_t max)
+{
+    if (s.len <= max)
+        return s;
+    s.len = max;
+    while (s.len > 0 && ((unsigned char)s.p[s.len] & 0xc0) == 0x80)
+        s.len--;
+    return s;
+}
+
 static bool head_of(struct value v, struct head *h)
 {
     return v.at && read_head(v.at, v.len, h);

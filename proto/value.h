@@ -22,6 +22,8 @@ bool span_same(struct span a, struct span b);
 struct span span_of(const char *text);
 /* Copies into buf (size bytes, always NUL-terminated) and returns whether it fitted whole and held no NUL. */
 bool span_copy(struct span s, char *buf, size_t size);
+/* The beginning of UTF-8 text: at most max bytes, up to a whole character. */
+struct span span_begin(struct span s, uint32_t max);
 
 enum value_kind {
     VALUE_NONE, /* absent: what a look-up of a missing key gives */

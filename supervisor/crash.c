@@ -202,7 +202,7 @@ static void open_program(const struct supervisor *s, const struct tree_row *was,
     struct stat st;
 
     *symbols = (struct symbols){0};
-    snprintf(path, sizeof path, "%s/%s", s->libexec, policy_of(was->role)->binary);
+    spawn_program_path(s, was->role, path, sizeof path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;

@@ -120,6 +120,7 @@ static void reap_all(struct supervisor *s)
 {
     struct tree_row row;
     struct rusage usage;
+    bool reaped = false;
     pid_t pid;
     int status;
 
@@ -133,8 +134,10 @@ static void reap_all(struct supervisor *s)
         tree_reaped(s->tree, pid, status, clock_now());
         tell_death(s, &row, pid, status);
         crash_reaped(s, &row, status, usage.ru_maxrss);
-        malloc_trim(0); /* a peer's queues leave holes all over the heap */
+        reaped = true;
     }
+    if (reaped)
+        malloc_trim(0); /* a peer's queues leave holes all over the heap */
 }
 
 int reap_on_signal(zloop_t *loop, zmq_pollitem_t *item, void *arg)

@@ -111,10 +111,9 @@ static pid_t give_birth(struct birth *b)
     return error == 0 ? pid : -1;
 }
 
-static void program_path(const struct supervisor *s, const struct role_policy *policy, char *path,
-                         size_t size)
+void spawn_program_path(const struct supervisor *s, unsigned role, char *path, size_t size)
 {
-    snprintf(path, size, "%s/%s", s->libexec, policy->binary);
+    snprintf(path, size, "%s/%s", s->libexec, policy_of(role)->binary);
 }
 
 int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnation)
@@ -125,7 +124,7 @@ int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnatio
     char *argv[] = {name, NULL};
     struct birth b = {.path = path, .argv = argv, .null = s->null, .parent = getpid()};
 
-    program_path(s, policy, path, sizeof path);
+    spawn_program_path(s, role, path, sizeof path);
     snprintf(name, sizeof name, "%s", policy->binary);
     b.oom_len = snprintf(b.oom_score_adj, sizeof b.oom_score_adj, "%d", policy->oom_score_adj);
     b.box = crash_box_make();
@@ -176,7 +175,7 @@ int spawn_find_programs(struct supervisor *s)
         return EXIT_EXEC;
     }
     for (unsigned i = 0; i < n; i++) {
-        program_path(s, &roles[i], path, sizeof path);
+        spawn_program_path(s, roles[i].role, path, sizeof path);
         if (access(path, X_OK) != 0) {
             log_error("a child's program is missing; " ENV_LIBEXEC " names another folder",
                       F_STR("program", path), F_STR("error", strerror(errno)),

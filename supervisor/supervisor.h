@@ -75,6 +75,8 @@ void runtime_dir_close(struct runtime_dir *dir);
 /* Where the children's programs are; 0 or an exit code when one is missing. */
 int spawn_find_programs(struct supervisor *s);
 /* tree_ops.spawn: forks and execs. */
+/* The file that a role's children execute. */
+void spawn_program_path(const struct supervisor *s, unsigned role, char *path, size_t size);
 int64_t spawn_child(void *ctx, unsigned role, uint64_t slot, uint64_t incarnation);
 
 /* ---- environment.c */

@@ -15,17 +15,22 @@ exec {real}/{role} "$@"
 """
 
 
-def with_saboteur(t: T, **options: object) -> None:
-    """While a file refuse-ROLE or slow-ROLE is in the case's directory, that role does not start as it should."""
+def library(t: T) -> str:
+    """What is to be loaded before everything else."""
     if "san" in t.build.name:
         raise Skip("a sanitizer has to be the first that is loaded")
+    return str((t.build / "tests/saboteur.so").resolve())
+
+
+def with_saboteur(t: T, **options: object) -> None:
+    """While a file refuse-ROLE or slow-ROLE is in the case's directory, that role does not start as it should."""
+    saboteur = library(t)
     if t.build.name == "lean":
         raise Skip("the lean programs have ZeroMQ and jansson inside: nothing can be loaded in their place")
     libexec, real = t.directory / "libexec", t.own_programs("real")
     libexec.mkdir()
     for role in ROLES:
         wrapper = libexec / role
-        wrapper.write_text(WRAPPER.format(dir=t.directory, role=role, seconds=SLOW_SECONDS, real=real,
-                                          saboteur=(t.build / "tests/saboteur.so").resolve()))
+        wrapper.write_text(WRAPPER.format(dir=t.directory, role=role, seconds=SLOW_SECONDS, real=real, saboteur=saboteur))
         wrapper.chmod(0o755)
     t.start(env={"PROVIDER_PACKET_LIBEXEC": str(libexec)}, **options)

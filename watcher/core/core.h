@@ -157,12 +157,9 @@ struct watcher_core {
 /* requests.c. path and body are taken over. */
 struct call *requests_start(struct watcher_core *core, enum call_kind kind, struct job *job, char *path,
                             char *body, int64_t start_before);
-/* One of the elector's. */
-void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
-                             int64_t end_before, bool fresh);
-/* A read of no job, which is given up at end_before. The answer may not come before this returns. */
-struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path,
-                                  int64_t end_before);
+/* One of no job, which is given up at end_before. The answer may not come before this returns. */
+struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path, char *body,
+                                  int64_t end_before, bool fresh);
 void requests_result(struct watcher_core *core, const struct watcher_result *result);
 /* What is told of a request that has failed: borrowed from the result, or from *status, which it fills. */
 const char *requests_error(const struct watcher_result *result, struct kube_status *status);
@@ -264,6 +261,7 @@ void jobs_phase(struct watcher_core *core, struct job *job, enum job_phase phase
 void prepare_start(struct watcher_core *core, struct job *job);
 void prepare_read(struct watcher_core *core, const struct call *call, const struct watcher_result *result);
 /* ns and name have passed object_name_ok(). Caller frees. */
+char *prepare_path(struct span ns, struct span name, const char *suffix);
 char *prepare_object_path(const struct job *job, const char *suffix);
 
 /* quarantine.c */

@@ -26,7 +26,7 @@ static void on_request(void *ctx, enum lease_verb verb, const char *path, char *
                                            [LEASE_CREATE] = CALL_LEASE_CREATE,
                                            [LEASE_UPDATE] = CALL_LEASE_UPDATE};
 
-    requests_start_election(ctx, kinds[verb], x_strdup(path), body, end_before, fresh);
+    requests_start_until(ctx, kinds[verb], x_strdup(path), body, end_before, fresh);
 }
 
 static void on_watch(void *ctx, const char *path)

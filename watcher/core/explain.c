@@ -30,13 +30,9 @@ struct explain {
 /* Caller frees. */
 static char *beginning(const char *text)
 {
-    size_t whole = strlen(text), len = TEXT_MAX;
+    struct span shown = span_begin(span_of(text), TEXT_MAX);
 
-    if (whole <= TEXT_MAX)
-        return x_strdup(text);
-    while (len > 0 && (text[len] & 0xc0) == 0x80)
-        len--;
-    return x_asprintf("%.*s...", (int)len, text);
+    return x_asprintf("%.*s%s", (int)shown.len, shown.p, text[shown.len] ? "..." : "");
 }
 
 void explain_note(struct watcher_core *core, const struct job *job, uint64_t worker, const char *result,
@@ -233,7 +229,7 @@ static char *path_of(const char *key)
 
     if (!slash || !object_name_ok(ns) || !object_name_ok(span_of(slash + 1)))
         return NULL;
-    return x_asprintf(API_GROUP "/namespaces/%.*s/infrastructures/%s", (int)ns.len, ns.p, slash + 1);
+    return prepare_path(ns, span_of(slash + 1), "");
 }
 
 void explain_take(struct watcher_core *core, const struct msg_explain *asked)
@@ -249,7 +245,8 @@ void explain_take(struct watcher_core *core, const struct msg_explain *asked)
         free(path);
         return;
     }
-    struct call *call = requests_start_until(core, CALL_EXPLAIN, path, core->now.boot_ms + EXPLAIN_READ_MS);
+    struct call *call =
+        requests_start_until(core, CALL_EXPLAIN, path, NULL, core->now.boot_ms + EXPLAIN_READ_MS, false);
     call->question = asked->question;
     call->about = x_strdup(key);
 }

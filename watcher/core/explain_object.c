@@ -6,16 +6,10 @@
 #define SHOWN_MAX   1024u /* of one text of the object, in bytes */
 #define CODES_SHOWN 8u
 
-/* Of a long text its beginning, up to a whole character. */
 static void shown(struct pack *p, const char *name, struct span text)
 {
-    if (text.len > SHOWN_MAX) {
-        text.len = SHOWN_MAX;
-        while (text.len > 0 && (text.p[text.len] & 0xc0) == 0x80)
-            text.len--;
-    }
     pack_text(p, name);
-    pack_span(p, text.p ? text : SPAN(""));
+    pack_span(p, text.p ? span_begin(text, SHOWN_MAX) : SPAN(""));
 }
 
 static void shown_number(struct pack *p, const char *name, struct value number)

@@ -9,12 +9,15 @@
 #include "watcher/core/core.h"
 #include "watcher/core/recorded.h"
 
+char *prepare_path(struct span ns, struct span name, const char *suffix)
+{
+    return x_asprintf(API_GROUP "/namespaces/%.*s/infrastructures/%.*s%s", (int)ns.len, ns.p, (int)name.len,
+                      name.p, suffix);
+}
+
 char *prepare_object_path(const struct job *job, const char *suffix)
 {
-    struct span ns = work_ns(job->work);
-
-    return x_asprintf(API_GROUP "/namespaces/%.*s/infrastructures/%s%s", (int)ns.len, ns.p,
-                      work_name(job->work).p, suffix);
+    return prepare_path(work_ns(job->work), work_name(job->work), suffix);
 }
 
 /* Nothing is written, the key is tried again (gardener 26, 80). */

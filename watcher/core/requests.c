@@ -82,22 +82,15 @@ struct call *requests_start(struct watcher_core *core, enum call_kind kind, stru
                                       .end_before = INT64_MAX});
 }
 
-void requests_start_election(struct watcher_core *core, enum call_kind kind, char *path, char *body,
-                             int64_t end_before, bool fresh)
+struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path, char *body,
+                                  int64_t end_before, bool fresh)
 {
-    start(core, &(struct call){.kind = kind,
-                               .path = path,
-                               .body = body,
-                               .start_before = end_before,
-                               .end_before = end_before,
-                               .fresh = fresh});
-}
-
-struct call *requests_start_until(struct watcher_core *core, enum call_kind kind, char *path,
-                                  int64_t end_before)
-{
-    return start(core, &(struct call){
-                           .kind = kind, .path = path, .start_before = end_before, .end_before = end_before});
+    return start(core, &(struct call){.kind = kind,
+                                      .path = path,
+                                      .body = body,
+                                      .start_before = end_before,
+                                      .end_before = end_before,
+                                      .fresh = fresh});
 }
 
 static void call_free(struct call *call)

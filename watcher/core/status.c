@@ -31,14 +31,11 @@ static const struct {
 
 static void copy_clean(char *to, size_t size, const char *from, size_t len)
 {
-    size_t n = len < size - 1 ? len : size - 1;
+    struct span text = span_begin((struct span){.p = from, .len = (uint32_t)len}, (uint32_t)size - 1);
 
-    for (size_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < text.len; i++)
         to[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? ' ' : from[i];
-    /* not in the middle of a character */
-    while (n && n < len && ((unsigned char)from[n] & 0xc0) == 0x80)
-        n--;
-    to[n] = '\0';
+    to[text.len] = '\0';
 }
 
 static void copy_json(char *to, size_t size, json_t *text)

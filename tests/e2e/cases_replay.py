@@ -15,7 +15,7 @@ def replay(t: T, *files: Path) -> subprocess.CompletedProcess:
 
 @case(gardener=(58,))
 def replay_of_a_job(t: T) -> None:
-    """A create's messages are kept without secrets, replay to the byte, also cut off; another answer, or garbage, is told."""
+    """A create's messages are kept without secrets, replay to the byte, also cut off or empty; another answer, or garbage, is told."""
     t.start(workers=1)
     s = t.shoot().create()
     s.wait_state("Succeeded")
@@ -37,6 +37,9 @@ def replay_of_a_job(t: T) -> None:
     other.write_bytes(data[:len(data) * 2 // 3])
     cut = replay(t, other)
     t.check(cut.returncode == 0 and "the recording ends before the job does" in cut.stdout, cut.stdout)
+    other.write_bytes(b"")
+    killed = replay(t, other)
+    t.check(killed.returncode == 0 and "nothing was said" in killed.stdout, f"{killed.stdout}{killed.stderr}")
     other.write_bytes(b"\xde\xad\xbe\xef" * 100)
     garbage = replay(t, other)
     t.equal(garbage.returncode, 2, "exit status for garbage")

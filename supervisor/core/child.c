@@ -14,8 +14,9 @@ enum act {
     ACT_DRAIN,
     ACT_ABORT, /* SIGABRT, for the backtrace (design 2) */
     ACT_KILL,
-    ACT_DEATH, /* count the death: backoff, or parked */
-    ACT_GONE   /* reaped, and the death is nobody's fault */
+    ACT_UNBORN, /* the machine had nothing for it: wait ever longer, but no slot is parked for that */
+    ACT_DEATH,  /* count the death: backoff, or parked */
+    ACT_GONE    /* reaped, and the death is nobody's fault */
 };
 
 static const struct cell {
@@ -29,6 +30,7 @@ static const struct cell {
     [CHILD_STARTING] =
         {
             [EV_READY] = {CHILD_READY, ACT_ALIVE},
+            [EV_UNBORN] = {CHILD_BACKOFF, ACT_UNBORN},
             [EV_DIED] = {CHILD_BACKOFF, ACT_DEATH},
             [EV_TIMER] = {CHILD_CONDEMNED, ACT_ABORT}, /* up is not ready: START_DEADLINE_MS */
             [EV_END] = {CHILD_CONDEMNED, ACT_KILL},
@@ -129,7 +131,7 @@ static int64_t deadline_of(const struct child *child, int64_t now_ms, uint64_t d
     case CHILD_DRAINING: return now_ms + p->drain_ms;
     case CHILD_CONDEMNED:
     case CHILD_SACRIFICED: return now_ms + ABORT_TO_KILL_MS;
-    case CHILD_BACKOFF: return now_ms + policy_delay_ms(p, child->streak, draw);
+    case CHILD_BACKOFF: return now_ms + policy_delay_ms(p, child->streak + child->unborn, draw);
     case CHILD_PARKED: return now_ms + p->park_ms;
     case CHILD_STOPPED:
     case CHILD_STATE_COUNT: break;
@@ -162,7 +164,11 @@ static void apply(struct child *child, enum act act, enum child_event event, int
         child->ready_ms = now_ms;
     if (act == ACT_DEATH && death_parks(child, now_ms))
         child->state = CHILD_PARKED;
+    if (act == ACT_UNBORN)
+        child->unborn++;
     if (act == ACT_DEATH || act == ACT_GONE)
+        child->unborn = 0;
+    if (act == ACT_UNBORN || act == ACT_DEATH || act == ACT_GONE)
         child->pid = 0;
 }
 

@@ -31,7 +31,8 @@ enum child_state {
     E(EV_START)     /* the tree allows it to run */                                                          \
     E(EV_READY)     /* its READY arrived */                                                                  \
     E(EV_BEAT)      /* a sign of life from its work loop */                                                  \
-    E(EV_DIED)      /* reaped; or fork or exec failed */                                                     \
+    E(EV_UNBORN)    /* fork or exec failed: nothing ran */                                                   \
+    E(EV_DIED)      /* reaped */                                                                             \
     E(EV_TIMER)     /* deadline_ms has passed */                                                             \
     E(EV_END)       /* a sibling proved that it does not work, or its introduction failed: kill */           \
     E(EV_SACRIFICE) /* whom it was introduced to is dead (design 12.3): kill */                              \
@@ -61,6 +62,7 @@ struct child {
     int64_t ready_ms;                   /* boot ms of READY; 0 before */
     int64_t beat_ms;                    /* boot ms of the last sign of life */
     unsigned streak;                    /* deaths in a row without a stable run between them */
+    unsigned unborn;                    /* starts in a row that made no process */
     int64_t died_ms[CHILD_DEATHS_KEPT]; /* ring of deaths that count; [deaths % KEPT] is the oldest */
     unsigned deaths;                    /* that count, ever */
     uint64_t starts;                    /* spawns ever */
@@ -68,7 +70,7 @@ struct child {
 };
 
 /* Moves child by one event. draw: a random number, used for the delay after a death. After ORDER_SPAWN the
- * caller sets pid and incarnation, or reports EV_DIED when it could not. Every other order is for pid. */
+ * caller sets pid and incarnation, or reports EV_UNBORN when it could not. Every other order is for pid. */
 enum child_order child_step(struct child *child, enum child_event event, int64_t now_ms, uint64_t draw);
 
 bool child_has_process(const struct child *child);

@@ -29,7 +29,7 @@ static void spawn(struct tree *tree, struct slot *slot, struct instant now)
         tree->ops.spawn(tree->ops.ctx, slot->policy->role, slot->number, slot->child.incarnation);
     if (slot->child.pid <= 0) {
         slot->last_status = EXIT_EXEC << 8;
-        child_step(&slot->child, EV_DIED, now.boot_ms, draw(tree));
+        child_step(&slot->child, EV_UNBORN, now.boot_ms, draw(tree));
     }
 }
 

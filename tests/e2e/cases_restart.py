@@ -14,7 +14,7 @@ from .shoot import NAME
 
 WORKERS = 3
 
-SETTLED_SECONDS = 4                   # RESTART_*.stable_ms and a beat, and some
+SETTLED_SECONDS = 7                   # to be ready, then RESTART_*.stable_ms as seen by beats, which are two seconds apart; and some
 
 
 def processes(t: T, role: str) -> list[dict]:

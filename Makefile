@@ -89,6 +89,9 @@ LIBS_worker         := $(call static,-lmd $(LEAN_bus))
 LIBS_packet-gateway := $(call static,$(DEPS)/lib/libcurl.a -lnghttp2 -ljansson -lssl -lcrypto -lz $(LEAN_bus))
 LIBS_exporter       := $(call static,$(DEPS)/lib/libmicrohttpd.a $(LEAN_bus))
 LIBS_packetctl      := $(call static,-ljansson -lncurses -ltinfo $(LEAN_bus))
+# Unit tests also need a server that speaks TLS: Debian's.
+LIBS_every          := $(call static,$(DEPS)/lib/libcurl.a -lnghttp2 -ljansson -lyaml -lmd -lssl -lcrypto -lz -lncurses -ltinfo \
+                         $(LEAN_bus)) -lmicrohttpd -lpthread
 endif
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
@@ -110,7 +113,7 @@ TOOLS    := $(patsubst tests/tools/%.c,$(B)/tests/%,$(wildcard tests/tools/*.c))
 
 # ---- what people type --------------------------------------------------------------------------------------------------
 .PHONY: all build help setup start-provider-packet demo check check-faults check-format check-style check-checklist check-warnings check-static check-docs \
-        check-generated generate test test-unit test-openapi test-world test-chart test-e2e test-san faults fuzz soak bench realkube format install clean \
+        check-generated generate test test-unit test-openapi test-world test-chart test-e2e test-san test-lean faults fuzz soak bench realkube format install clean \
         programs tests compile_commands.json
 .DEFAULT_GOAL := build
 
@@ -149,7 +152,8 @@ setup-build:
 setup-demo:
 	@tests/setup-debian demo
 
-programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker $(B)/tests/saboteur.so
+programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker $(B)/tests/saboteur.so \
+          $(if $(filter 1,$(LEAN)),$(foreach r,$(filter-out supervisor,$(ROLES)),$(B)/tests/sabotaged/$(r)))
 lean: setup-lean ## the programs as the image ships them, in build/lean: only libc is shared, the rest inside
 	@deploy/lean/build build/lean/deps
 	@$(MAKE) --no-print-directory -j$(JOBS) LEAN=1 CC=gcc B=build/lean programs
@@ -222,6 +226,18 @@ $(B)/tests/saboteur.so: tests/e2e/saboteur.c $(B)/flags
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  LINK  $@')
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -shared -fPIC -O1 $(WARNINGS) -Wno-pedantic -o $@ $< -lzmq
+
+# The lean programs have the libraries inside, where nothing can be loaded in their place: linked with it, for the tests.
+define sabotaged_rules
+$(B)/tests/sabotaged/$(1): $(B)/obj/$(1)/main.o $(B)/obj/tests/e2e/saboteur.o $(call shell_,$(1)) $(call core,$(1)) $(PROTO) $(BASE)
+	@mkdir -p $$(@D)
+	$$(if $$(V),,@echo '  LINK  $$@')
+	$$(Q)$$(CC) $$(LDHARDEN) $$(LDFLAGS) -Wl,--wrap=zmq_poll,--wrap=zmq_msg_send,--wrap=zmq_send,--wrap=json_loadb -o $$@ $$^ $$(LIBS_$(1))
+endef
+ifeq ($(LEAN),1)
+$(B)/obj/tests/e2e/saboteur.o: CPPFLAGS += -DLINKED -Wno-pedantic
+$(foreach p,$(filter-out supervisor,$(ROLES)),$(eval $(call sabotaged_rules,$(p))))
+endif
 
 define sim_rules
 $(B)/tests/sim-$(1): $(B)/obj/tests/sim/$(1)/main.o $(call shell_,tests/sim/$(1)) $(call core,tests/sim/$(1)) $(BASE)
@@ -362,6 +378,10 @@ test-san: ## unit, world and end-to-end on the simulator under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=1 test-unit
 	@$(MAKE) --no-print-directory SAN=1 test-world
 	@$(MAKE) --no-print-directory SAN=1 test-e2e SERVER=sim
+test-lean: lean realkube ## unit and end-to-end on both servers, with the programs as the image ships them
+	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-unit test-openapi
+	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-e2e SERVER=sim
+	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-e2e SERVER=real
 fuzz: ## each fuzz target on its corpus, then SECONDS of new input
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang SAN=1 FUZZ=1 B=build/fuzz fuzzers
 	@tests/tools/run-fuzz build/fuzz $(SECONDS)

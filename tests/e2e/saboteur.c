@@ -1,7 +1,8 @@
-/* tests/e2e/saboteur.c -- loaded before everything else into a child of the supervisor (LD_PRELOAD, by a
- * wrapper that cases_matrix.py puts in the child's place), so that any role can be made to fail in any way,
- * from inside and in its work loop: by a signal with a number (sigqueue), and by what a JSON text says. In
- * the supervisor it makes fork() fail. The program knows nothing of it. */
+/* tests/e2e/saboteur.c -- gets between a child of the supervisor and its libraries, so that any role can be
+ * made to fail in any way, from inside and in its work loop: by a signal with a number (sigqueue), and by
+ * what a JSON text says. In the supervisor it makes fork() fail. The program knows nothing of it.
+ * It is loaded before everything else (LD_PRELOAD, by a wrapper that saboteur.py puts in the child's place);
+ * where the libraries are inside the program it is linked with the same objects (--wrap, the Makefile). */
 #include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +17,19 @@
 enum { NOTHING, EXIT, SPIN, LEAK, FLOOD_VALID, FLOOD_GARBAGE };
 
 #define FRAMES 20000
+
+#ifdef LINKED
+#define OURS(name)   __wrap_##name
+#define THEIRS(name) __real_##name
+#define BOTH(name)   __typeof__(name) __wrap_##name, __real_##name
+BOTH(zmq_poll);
+BOTH(zmq_msg_send);
+BOTH(zmq_send);
+BOTH(json_loadb);
+#else
+#define OURS(name)   name
+#define THEIRS(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
+#endif
 
 static volatile sig_atomic_t wish;
 
@@ -42,8 +56,6 @@ __attribute__((constructor)) static void begin(void)
     unsetenv("LD_PRELOAD");
 }
 
-static int (*real_send)(zmq_msg_t *, void *, int);
-
 static int send_again(zmq_msg_t *part, void *socket, int garbage, int flags)
 {
     zmq_msg_t copy;
@@ -55,7 +67,7 @@ static int send_again(zmq_msg_t *part, void *socket, int garbage, int flags)
         zmq_msg_init(&copy);
         zmq_msg_copy(&copy, part);
     }
-    int rc = real_send(&copy, socket, flags);
+    int rc = THEIRS(zmq_msg_send)(&copy, socket, flags);
     if (rc < 0)
         zmq_msg_close(&copy);
     return rc;
@@ -101,42 +113,33 @@ static void come_true(void)
         flood(what == FLOOD_GARBAGE);
 }
 
-static void find_real(void)
+int OURS(zmq_poll)(zmq_pollitem_t *items, int n, long timeout)
 {
-    if (!real_send)
-        real_send = (int (*)(zmq_msg_t *, void *, int))dlsym(RTLD_NEXT, "zmq_msg_send");
-}
-
-int zmq_poll(zmq_pollitem_t *items, int n, long timeout)
-{
-    static int (*real)(zmq_pollitem_t *, int, long);
-
-    if (!real)
-        real = (int (*)(zmq_pollitem_t *, int, long))dlsym(RTLD_NEXT, "zmq_poll");
     if (wish)
         come_true();
-    int got = real(items, n, timeout);
+    int got = THEIRS(zmq_poll)(items, n, timeout);
     if (wish)
         come_true();
     return got < 0 && errno == EINTR ? 0 : got;
 }
 
+#ifndef LINKED
 /* Fails with the number in the file that SABOTEUR_FORK names, while there is such a file. */
 pid_t fork(void)
 {
     const char *path = getenv("SABOTEUR_FORK");
-    pid_t (*real)(void) = (pid_t(*)(void))dlsym(RTLD_NEXT, "fork");
     FILE *f = path ? fopen(path, "re") : NULL;
     int error = 0;
 
     if (!f)
-        return real();
+        return THEIRS(fork)();
     if (fscanf(f, "%d", &error) != 1)
         error = ENOSYS;
     fclose(f);
     errno = error;
     return -1;
 }
+#endif
 
 static void keep(zmq_msg_t *part, void *socket, int more)
 {
@@ -158,37 +161,30 @@ static void keep(zmq_msg_t *part, void *socket, int more)
     }
 }
 
-int zmq_msg_send(zmq_msg_t *msg, void *socket, int flags)
+int OURS(zmq_msg_send)(zmq_msg_t *msg, void *socket, int flags)
 {
-    find_real();
     keep(msg, socket, flags & ZMQ_SNDMORE);
-    return real_send(msg, socket, flags);
+    return THEIRS(zmq_msg_send)(msg, socket, flags);
 }
 
 /* The address before a frame. */
-int zmq_send(void *socket, const void *bytes, size_t len, int flags)
+int OURS(zmq_send)(void *socket, const void *bytes, size_t len, int flags)
 {
-    static int (*real)(void *, const void *, size_t, int);
     zmq_msg_t part;
 
-    if (!real)
-        real = (int (*)(void *, const void *, size_t, int))dlsym(RTLD_NEXT, "zmq_send");
     zmq_msg_init_size(&part, len);
     memcpy(zmq_msg_data(&part), bytes, len);
     keep(&part, socket, flags & ZMQ_SNDMORE);
     zmq_msg_close(&part);
-    return real(socket, bytes, len, flags);
+    return THEIRS(zmq_send)(socket, bytes, len, flags);
 }
 
 /* A bug in the reader of JSON. */
-json_t *json_loadb(const char *text, size_t len, size_t flags, json_error_t *error)
+json_t *OURS(json_loadb)(const char *text, size_t len, size_t flags, json_error_t *error)
 {
-    static json_t *(*real)(const char *, size_t, size_t, json_error_t *);
     static const char poison[] = "e2e/kill-the-reader";
 
-    if (!real)
-        real = (json_t * (*)(const char *, size_t, size_t, json_error_t *)) dlsym(RTLD_NEXT, "json_loadb");
     if (memmem(text, len, poison, sizeof poison - 1))
         raise(SIGSEGV);
-    return real(text, len, flags, error);
+    return THEIRS(json_loadb)(text, len, flags, error);
 }

@@ -400,11 +400,11 @@ soak: ## the same programs for long: make soak SECONDS=3600 SEEDS=1000000
 	FAULT_OBJECTS=100 FAULT_KILLS=30 $(MAKE) test-e2e SERVER=sim CASE=creates_with,lists_that_miss,wrong_answers
 	MATRIX_OBJECTS=200 KILLS_SECONDS=$(SECONDS) BLAME_OBJECTS=500 $(MAKE) test-e2e SERVER=sim CASE=matrix,under_kills,four_bad
 	BUDGET_OBJECTS=200 $(MAKE) test-e2e SERVER=sim CASE=is_kept,waiting_for_budget,is_found,overtakes,slow_each,in_five
-bench: ## counts and ratios beside their targets; also as JSON in $(B)/bench.json
+bench: lean ## counts and ratios beside their targets, Debian's libraries and lean in turns; also as JSON in $(B)/bench.json
 	@tests/setup-debian test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) programs tests
 	@tests/realkube/build
-	@tests/bench/run --bin $(B) --json $(B)/bench.json
+	@tests/bench/run --bin $(B) --beside build/lean --json $(B)/bench.json
 
 # ---- install --------------------------------------------------------------------------------------------------------------
 PREFIX     ?= /usr/local

@@ -75,10 +75,25 @@ class Table:
         judged = [r for r in self.rows if r.missed() is not None]
         print(f"\n{len(judged)} rows with a target, {len(missed)} missed" + (": " + "; ".join(missed) if missed else ""))
 
+    def values(self) -> dict[str, tuple[str, str]]:
+        """Each row's numbers and mark, by its name."""
+        return {r.name: (r.cells()[1], r.cells()[5]) for r in self.rows}
+
     def write(self, path: Path, about: dict) -> None:
         rows = [{**asdict(r), "missed": r.missed()} for r in self.rows]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
+
+
+def print_beside(tables: dict[str, Table]) -> None:
+    """The numbers of several builds, taken in turns in one run, side by side."""
+    by_build = {build: table.values() for build, table in tables.items()}
+    names = list(dict.fromkeys(name for values in by_build.values() for name in values))
+    cells = [("what", *by_build), *((n, *(" ".join(v.get(n, ("-", ""))).strip() for v in by_build.values())) for n in names)]
+    widths = [max(len(c[i]) for c in cells) for i in range(len(cells[0]))]
+    print()
+    for c in cells:
+        print("  ".join(text.ljust(w) for text, w in zip(c, widths)).rstrip())
 
 
 def percentile(values: list[float], p: float) -> float | None:

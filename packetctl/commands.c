@@ -28,6 +28,9 @@ static const struct {
     {"limits", COMMAND_LIMITS, "", 0, 0, NULL, "what Packet's API allows, and what waits for it"},
     {"crashes", COMMAND_CRASHES, "", 0, 0, NULL,
      "the latest deaths that nobody asked for: how, at which object, where in the program"},
+    {"bundle", COMMAND_BUNDLE, "", 0, 0, NULL,
+     "status, quarantine, events and crashes as one JSON object, to hand to others: it names objects, and\n"
+     "        holds no credential"},
     {"quarantine", COMMAND_QUARANTINE, "list | release NS/NAME | release --all", 1, 2, take_quarantine,
      "objects at which workers died again and again; release tries one at once"},
     {"explain", COMMAND_EXPLAIN, "NS/NAME", 1, 1, take_key,
@@ -212,6 +215,7 @@ void command_line_help(FILE *to)
         "\nExamples:\n"
         "  packetctl status\n"
         "  packetctl quarantine list\n"
+        "  packetctl bundle > bundle.json\n"
         "  packetctl --json status | jq -r '.processes[] | select(.state != \"ready\") | .role'\n"
         "  kubectl exec -n NAMESPACE DEPLOYMENT-POD -- packetctl status\n"
         "\nExit codes:\n"

@@ -76,19 +76,18 @@ static void print_record(json_t *r)
     print_lines("backtrace", json_object_get(r, "backtrace"));
 }
 
-int crashes_show(const struct command_line *line)
+json_t *crashes_read(const struct command_line *line)
 {
     char dir[PACKETCTL_PATH_MAX + sizeof CRASH_DIR + 1];
     struct dirent **names = NULL;
-    json_t *all = json_array();
 
     snprintf(dir, sizeof dir, "%s/" CRASH_DIR, line->dir);
     int n = scandir(dir, &names, is_record, alphasort);
     if (n < 0 && errno != ENOENT) {
         fprintf(stderr, "packetctl: cannot read %s (%s): %s\n", dir, line->why_there, strerror(errno));
-        json_decref(all);
-        return PACKETCTL_FAILED;
+        return NULL;
     }
+    json_t *all = json_array();
     for (int i = n - 1; i >= 0; i--) {
         json_t *record = i >= n - RECORDS_MAX ? read_record(dir, names[i]->d_name) : NULL;
 
@@ -97,14 +96,24 @@ int crashes_show(const struct command_line *line)
         free(names[i]);
     }
     free(names);
+    return all;
+}
+
+int crashes_show(const struct command_line *line)
+{
+    json_t *all = crashes_read(line);
+
+    if (!all)
+        return PACKETCTL_FAILED;
     if (line->json)
         return print_json(all);
     for (size_t i = 0; i < json_array_size(all); i++)
         print_record(json_array_get(all, i));
     if (json_array_size(all) == 0)
-        printf("no crash record in %s (%s)\n", dir, line->why_there);
+        printf("no crash record in %s/" CRASH_DIR " (%s)\n", line->dir, line->why_there);
     else
-        printf("the last log lines of each are in %s, or in packetctl --json crashes\n", dir);
+        printf("the last log lines of each are in %s/" CRASH_DIR ", or in packetctl --json crashes\n",
+               line->dir);
     json_decref(all);
     return PACKETCTL_OK;
 }

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
     case COMMAND_JOBS: return ask_status(&line, show_jobs);
     case COMMAND_LIMITS: return ask_status(&line, show_limits);
     case COMMAND_CRASHES: return crashes_show(&line);
+    case COMMAND_BUNDLE: return bundle_show(&line);
     case COMMAND_QUARANTINE: return ask_quarantine(&line);
     case COMMAND_EXPLAIN:
     case COMMAND_EVENTS:

@@ -25,6 +25,7 @@ enum command {
     COMMAND_JOBS,
     COMMAND_LIMITS,
     COMMAND_CRASHES,
+    COMMAND_BUNDLE,
     COMMAND_QUARANTINE,
     COMMAND_RETRY,
     COMMAND_EXPLAIN,
@@ -97,6 +98,11 @@ int print_json(json_t *json);
 
 /* ---- crashes.c: the records are files beside the socket, so this works without a supervisor, too */
 int crashes_show(const struct command_line *line);
+/* All of them, the newest first; the caller owns the reference. NULL after a sentence on stderr. */
+json_t *crashes_read(const struct command_line *line);
+
+/* ---- bundle.c: status, quarantine, events and crashes as one JSON object */
+int bundle_show(const struct command_line *line);
 
 /* ---- top.c: until q is typed or nobody answers any more; for terminals */
 int top(const struct command_line *line);
@@ -115,6 +121,7 @@ int show_agreed(const struct message *answer, const struct command_line *line);
 void show_calls(struct value row);
 
 /* ---- show.c: answers as text or JSON on stdout; return exit codes */
+json_t *status_json(const struct msg_status *status);
 int show_status(const struct message *answer, const struct command_line *line);
 int show_stopping(const struct message *answer, const struct command_line *line);
 int show_restarting(const struct message *answer, const struct command_line *line);

@@ -7,7 +7,7 @@
 
 #include "packetctl/packetctl.h"
 
-static json_t *status_json(const struct msg_status *status)
+json_t *status_json(const struct msg_status *status)
 {
     json_t *json = json_object();
 

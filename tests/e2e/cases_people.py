@@ -1,8 +1,9 @@
-"""What is only for people: the live screen on a terminal, and the shell's completion."""
+"""What is only for people: the live screen on a terminal, the shell's completion, and what they hand to others."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 from .harness import T, case
-from .procs import Failure
+from .procs import Failure, wait_for
 from .shoot import NAME
 
 HERE = Path(__file__).resolve().parent
@@ -90,3 +91,24 @@ def completion_for_bash(t: T) -> None:
     t.equal(completed(t, "restart", "w"), ["worker", "watcher"], "roles with w")
     t.equal(completed(t, "explain", "shoot"), [f"{s.namespace}/{NAME}"], "objects")
     t.equal(completed(t, "quarantine", ""), ["list", "release"], "words of quarantine")
+
+
+@case
+def bundle_for_others(t: T) -> None:
+    """One JSON object with all that packetctl shows, and no credential; what cannot be had is named, the rest is there."""
+    t.start(workers=2)
+    s = t.shoot().create()
+    s.wait_state("Succeeded")
+    pid = next(p["pid"] for p in t.provider.status()["processes"] if p["role"] == "worker")
+    t.provider.kill(pid)
+    wait_for("the crash record", lambda: json.loads(t.provider.packetctl("--json", "crashes")))
+    text = t.provider.packetctl("bundle")
+    t.equal([x for x in t.secrets if x in text], [], "credentials in it")
+    bundle = json.loads(text)
+    t.equal(sorted(bundle), ["about", "crashes", "events", "missing", "quarantine", "status"], "parts")
+    t.equal(bundle["missing"], [], "missing")
+    t.check(s.namespace in json.dumps(bundle["events"]), "the object's run is not among the events")
+    t.equal(bundle["crashes"][0]["pid"], pid, "the newest crash")
+    t.equal(len(bundle["status"]["processes"]), 5, "processes")
+    nobody = subprocess.run([t.build / "bin/packetctl", "--runtime-dir", str(t.directory), "bundle"], capture_output=True, text=True)
+    t.equal((nobody.returncode, json.loads(nobody.stdout)["missing"]), (3, ["status", "quarantine", "events"]), "without a supervisor")

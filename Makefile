@@ -166,6 +166,7 @@ image-reproducible: ## builds the image twice without any cache, at other paths,
 	@tests/setup-debian image
 	@tests/image/reproducible
 image-test: image realkube ## the image in a container by crun, restricted, against the real API server (needs root)
+	@tests/image/previous
 	@tests/image/run --image build/image --bin build/lean $(if $(CASE),-k $(CASE))
 .PHONY: lean setup-lean image image-reproducible image-test
 setup-lean:

@@ -47,7 +47,7 @@ def fork_bomb_of_clients(t: T) -> None:
     """A thousand connections to the control socket, half of them silent, the others with garbage: objects are done, a dead worker is replaced, packetctl is answered."""
     n = size("CLIENTS", 1000)
     t.start(workers=2)
-    pid = t.provider.child.pid
+    pid = t.provider.supervisor()
     before = (descriptors(pid), memory_kib(pid))
     shoots = make([t.shoot() for _ in range(5)])
     sockets, full = connect(t, n)

@@ -94,7 +94,7 @@ def two_trees(t: T, **options: object) -> tuple[Provider, Provider]:
 
 def tree_of(p: Provider) -> list[int]:
     """The supervisor and all its children."""
-    return [p.child.pid] + [q["pid"] for q in p.processes() if q["pid"] > 0]
+    return [p.supervisor()] + [q["pid"] for q in p.processes() if q["pid"] > 0]
 
 
 @case(gardener=(59, 60), kubernetes=(56, 60))
@@ -141,8 +141,7 @@ def killed_tree_is_followed(t: T) -> None:
     log = LeaseLog(t, LEASE)
     wait_for("a renewal", lambda: log.specs)
     killed = time.monotonic()
-    first.child.process.kill()
-    first.child.process.wait()
+    first.kill_supervisor()
     wait_for("the children to end", lambda: not first.survivors(), seconds=15)
     wait_leading(second)
     took = time.monotonic() - killed
@@ -197,8 +196,7 @@ def container_restarts_in_its_pod(t: T) -> None:
     s = t.shoot().create()
     s.wait_state("Succeeded")
     log = LeaseLog(t, LEASE)
-    p.child.process.kill()
-    p.child.process.wait()
+    p.kill_supervisor()
     wait_for("the container's processes to end", lambda: not p.survivors(), seconds=15)
     killed = time.monotonic()
     p.start(wait=False)

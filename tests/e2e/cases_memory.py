@@ -38,7 +38,7 @@ def container(t: T, root: Path) -> Iterator[Path]:
     if (root / "cgroup.subtree_control").exists():
         (root / "cgroup.subtree_control").write_text("+memory")
     group.mkdir()
-    pids = [t.provider.child.pid] + [p["pid"] for p in t.provider.processes()]
+    pids = [t.provider.supervisor()] + [p["pid"] for p in t.provider.processes()]
     try:
         for pid in pids:
             (group / "cgroup.procs").write_text(str(pid))
@@ -60,7 +60,7 @@ def limit(group: Path, size: int) -> None:
 
 
 def others(t: T) -> dict[str, int]:
-    return {"supervisor": t.provider.child.pid, **{p["role"]: p["pid"] for p in t.provider.processes() if p["role"] != "worker"}}
+    return {"supervisor": t.provider.supervisor(), **{p["role"]: p["pid"] for p in t.provider.processes() if p["role"] != "worker"}}
 
 
 def greedy(t: T, root: Path) -> None:

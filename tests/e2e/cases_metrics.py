@@ -143,7 +143,7 @@ def probes_in_bad_times(t: T) -> None:
     kubeconfig = t.kube.breakable_kubeconfig()
     t.kube.stop_apiserver()
     try:
-        p = Provider(t.build, t.directory / "provider", kubeconfig, t.packet.url, t.packet.ca_file)
+        p = t.kind(t.build, t.directory / "provider", kubeconfig, t.packet.url, t.packet.ca_file)
         t.provider = p
         p.start(wait=False)
         wait_for("the ports", lambda: p.log.exists() and '"for":"health"' in p.log.read_text())

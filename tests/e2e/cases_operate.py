@@ -80,7 +80,7 @@ def reload_by_command_and_signal(t: T) -> None:
         if how == "reload":
             t.check("replacing 5 processes" in t.provider.packetctl("reload"), "answer")
         else:
-            os.kill(t.provider.child.pid, signal.SIGHUP)
+            os.kill(t.provider.supervisor(), signal.SIGHUP)
         for role in ("watcher", "packet-gateway", "worker", "exporter"):
             wait_for(f"a new {role}", lambda: replaced(t, role, before), seconds=60)
         wait_succeeded(t, shoots)

@@ -108,7 +108,7 @@ def bundle_for_others(t: T) -> None:
     t.equal(sorted(bundle), ["about", "crashes", "events", "missing", "quarantine", "status"], "parts")
     t.equal(bundle["missing"], [], "missing")
     t.check(s.namespace in json.dumps(bundle["events"]), "the object's run is not among the events")
-    t.equal(bundle["crashes"][0]["pid"], pid, "the newest crash")
+    t.equal(bundle["crashes"][0]["role"], "worker", "the newest crash")
     t.equal(len(bundle["status"]["processes"]), 5, "processes")
     nobody = subprocess.run([t.build / "bin/packetctl", "--runtime-dir", str(t.directory), "bundle"], capture_output=True, text=True)
     t.equal((nobody.returncode, json.loads(nobody.stdout)["missing"]), (3, ["status", "quarantine", "events"]), "without a supervisor")

@@ -58,8 +58,7 @@ def supervisor_dies(t: T) -> None:
     s = t.shoot().create()
     s.wait_state("Succeeded")
     pending = [t.shoot().create() for _ in range(5)]
-    first.child.process.kill()
-    first.child.process.wait()
+    first.kill_supervisor()
     wait_for("the children to end", lambda: not first.survivors(), seconds=15)
     t.start(runtime=first.runtime)
     for p in pending:

@@ -34,7 +34,7 @@ def replaced(t: T, role: str, before: list[dict]) -> list[dict] | None:
     return now if whole else None
 
 
-@case(gardener=(66,))
+@case(gardener=(66,), outside="it puts another executable in the place of one, which nobody can in an image")
 def rolling_restart_of_workers(t: T) -> None:
     """A new worker executable is taken up one process after the other, while objects are made; none is lost or shows an Error."""
     libexec = t.own_programs()

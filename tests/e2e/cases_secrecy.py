@@ -37,7 +37,7 @@ def echo(t: T, status: int, token: str, count: int = -1) -> None:
 def traces(t: T, tokens: list[str]) -> dict[str, list[memory.Trace]]:
     """What the memory of each role holds of these tokens."""
     found: dict[str, list[memory.Trace]] = {"supervisor": []}
-    found["supervisor"] += [x for token in tokens for x in memory.find(t.provider.child.pid, token)]
+    found["supervisor"] += [x for token in tokens for x in memory.find(t.provider.supervisor(), token)]
     for p in t.provider.processes():
         if p["pid"] > 0:
             found.setdefault(p["role"], []).extend(x for token in tokens for x in memory.find(p["pid"], token))
@@ -66,7 +66,7 @@ def check_silent(t: T, tokens: list[str]) -> None:
     for path in t.provider.runtime.rglob("*"):
         if path.is_file():
             texts[str(path)] = path.read_bytes()
-    for pid in [t.provider.child.pid, *(p["pid"] for p in t.provider.processes() if p["pid"] > 0)]:
+    for pid in [t.provider.supervisor(), *(p["pid"] for p in t.provider.processes() if p["pid"] > 0)]:
         for name in ("cmdline", "environ"):
             texts[f"{name} of {pid}"] = Path(f"/proc/{pid}/{name}").read_bytes()
     for token in tokens:

@@ -42,7 +42,7 @@ def whole(t: T) -> tuple[int, int]:
     """Descriptors and memory once all processes are back."""
     t.provider.wait_ready(180)
     time.sleep(2)
-    pid = t.provider.child.pid
+    pid = t.provider.supervisor()
     return descriptors(pid), memory_kib(pid, "RssAnon")
 
 
@@ -51,7 +51,7 @@ def supervisor_under_kills(t: T) -> None:
     """A hundred random SIGKILLs of children a minute: descriptors and memory stay as they were, no zombie, the control socket answers."""
     seconds = size("KILLS_SECONDS", 30)
     t.start(workers=size("KILLS_WORKERS", 5))
-    pid, random_ = t.provider.child.pid, random.Random(1)
+    pid, random_ = t.provider.supervisor(), random.Random(1)
     begun, first, kills = time.monotonic(), None, 0
     answers, dead = [], set()
     while (now := time.monotonic() - begun) < seconds:

@@ -34,7 +34,7 @@ def kill_one(t: T) -> int:
     return pid
 
 
-@case
+@case(outside="nobody can take a program out of an image")
 def a_program_that_is_missing(t: T) -> None:
     """The worker's program is gone when one is to be started: tried ever more seldom, told each time, and taken up once it is back."""
     libexec = start(t)
@@ -52,11 +52,11 @@ def a_program_that_is_missing(t: T) -> None:
     wait_succeeded(t, make([t.shoot() for _ in range(4)]))
 
 
-@case
+@case(outside="limits of a process in a container cannot be changed from without")
 def no_descriptor_is_left(t: T) -> None:
     """The supervisor may open nothing more: it starts nothing, says why, answers its clients, and goes on when it may again."""
     start(t)
-    pid = t.provider.child.pid
+    pid = t.provider.supervisor()
     usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (descriptors(pid) - 1, usual[1]))
     kill_one(t)

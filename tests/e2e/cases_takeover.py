@@ -48,7 +48,8 @@ def take_over_from_the_go_extension(t: T) -> None:
         s.wait_state("Succeeded", "Reconcile")
         t.equal(check_succeeded(t, s, "Reconcile"), key, "id")
         t.equal([(k["id"], k["key"]) for k in t.keys(s)], [(key, s.key)], "keys of the project")
-        t.equal((sorted(s.status()["state"]), s.status()["state"]["id"]), (["fingerprint", "id", "label", "project"], key), "our state")
+        state = {k: v for k, v in s.status()["state"].items() if v}      # attempts may stay, empty
+        t.equal((sorted(state), state["id"]), (["fingerprint", "id", "label", "project"], key), "our state")
     t.equal(set(t.packet.calls(mark)) - {"GET project-keys", "GET key"}, {"PUT key"}, "what was changed in Packet")
     t.equal(t.packet.calls(mark).count("PUT key"), len(left), "PUTs")
     mark = len(t.packet.ledger())

@@ -171,7 +171,7 @@ def is_refused(t: T, token: str) -> bool:
         return e.code == 401
 
 
-@case(gardener=(64,), kubernetes=(7,))
+@case(gardener=(64,), kubernetes=(7,), outside="it makes a ServiceAccount of its own")
 def token_of_an_account_ends(t: T) -> None:
     """A ServiceAccount's token is replaced in its file, empty for a moment, and the old one ends: the new one is used, nothing is lost."""
     if t.kube.kind != "real":

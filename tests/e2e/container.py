@@ -1,6 +1,6 @@
 """Starts the program as a pod's container would be: by crun, from the image, with the restricted security context.
 
-Non-root, read-only root, no capability, no-new-privileges, 64 MiB, 64 processes, a service account's token with exactly the
+Non-root, read-only root, no capability, no-new-privileges, 64 MiB, 128 tasks, a service account's token with exactly the
 rights of deploy/rbac.yaml. Looks at it by exec, as `kubectl exec` does. Same interface as provider.Provider.
 """
 
@@ -17,13 +17,13 @@ import uuid
 from pathlib import Path
 
 from .kubeclient import ApiError, KubeClient, load_yaml
-from .procs import REPO, Child, Failure, wait_for
+from .procs import REPO, Child, Failure, Skip, wait_for
 from .provider import Provider
 from .realkube import AUDIT_POLICY, RealKube
 
 ACCOUNT = "provider-packet"
 USER = 65532
-MEMORY, PIDS = 64 << 20, 64
+MEMORY, PIDS = 64 << 20, 128         # a process has three tasks, and some cases have 20 workers
 RUNTIME = "/run/gardener-extension-provider-packet"
 ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -47,6 +47,7 @@ class Image:
         manifest = json.loads(blob(json.loads((layout / "index.json").read_text())["manifests"][0]).read_text())
         self.config = json.loads(blob(manifest["config"]).read_text())["config"]
         self.root = to
+        to.mkdir(mode=0o755)
         with tarfile.open(blob(manifest["layers"][0])) as tar:
             tar.extractall(to)
         for path in ("etc/hosts", "etc/resolv.conf"):       # a container's runtime makes these two
@@ -97,15 +98,19 @@ class AccountKube(RealKube):
 class Container(Provider):
     image: Image
     kube: AccountKube
-    in_place: dict[str, Path] = {}      # files of the image, and what a case puts in their place
 
     def __init__(self, build: Path, directory: Path, kubeconfig: Path, *args: object, **options: object) -> None:
         super().__init__(build, directory, kubeconfig, *args, **options)
+        if kubeconfig != self.kube.provider_kubeconfig:
+            raise Skip("in a container the program takes the pod's ServiceAccount, not a kubeconfig")
+        self.image = type(self).image                   # also when it is started again
+        self.given = dict(options.get("env") or {})     # what its environment has of the case
         self.id = f"pp-{uuid.uuid4().hex[:12]}"
         self.state = directory / "crun"
         self.bundle = directory / "bundle"
         self.space = ""                         # its pid namespace
         self.inside: dict[int, int] = {}        # pid in the container: pid here
+        self.in_place = self._programs_of_the_case()    # files of the image, and what is to be in their place
 
     def crun(self, *args: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run([*CRUN, "--root", str(self.state), "--cgroup-manager=cgroupfs", *args], capture_output=True, text=True,
@@ -136,11 +141,16 @@ class Container(Provider):
         flags = [a for a in self.argv[start + 1:] if not a.startswith("--runtime-dir=")]
         return self.image.config["Entrypoint"] + [f"{name}={own.get(name, value)}" for name, _, value in (a.partition("=") for a in flags)]
 
+    def _programs_of_the_case(self) -> dict[str, Path]:
+        """A case's own programs take their places in the image; there they are always looked for at the same place."""
+        folder = self.given.pop("PROVIDER_PACKET_LIBEXEC", None)
+        return {f"/usr/libexec/{p.name}": p.resolve() for p in Path(folder).iterdir()} if folder else {}
+
     def _specification(self, record: Path, config: Path) -> dict:
         bind = lambda source, to, *more: {"destination": to, "type": "bind", "source": str(source),
                                           "options": ["bind", "nosuid", "nodev", "noexec", *more]}
         host, port = self.kube.url.removeprefix("https://").split(":")
-        env = {**dict(e.split("=", 1) for e in self.image.config["Env"]), "KUBERNETES_SERVICE_HOST": host,
+        env = {**self.given, **dict(e.split("=", 1) for e in self.image.config["Env"]), "KUBERNETES_SERVICE_HOST": host,
                "KUBERNETES_SERVICE_PORT": port, "LEADER_ELECTION_NAMESPACE": "garden", "E2E_PROVIDER_RUN": self.run_id}
         none: dict[str, list] = {k: [] for k in ("bounding", "effective", "permitted", "inheritable", "ambient")}
         limits = {"memory": {"memory": {"limit": MEMORY, "swap": MEMORY}}, "pids": {"pids": {"limit": PIDS}}}
@@ -167,6 +177,15 @@ class Container(Provider):
         if wait:
             self.wait_ready()
         return self
+
+    def supervisor(self) -> int:
+        self._map()
+        return self.inside[1]
+
+    def kill_supervisor(self) -> None:
+        os.kill(self.supervisor(), signal.SIGKILL)
+        self.child.process.wait()
+        self.crun("delete", "-f", self.id, check=False)
 
     def execute(self, *command: str, env: str = "", check: bool = True) -> subprocess.CompletedProcess:
         """As `kubectl exec`: as the container's user (crun by itself would take root)."""

@@ -38,10 +38,12 @@ class Case:
     packet: tuple[str, ...]        # those of the Packet contract's: "C-20", "S-21"
     kubernetes: tuple[int, ...]    # those of the Kubernetes contract's
     patient: bool                  # it mostly waits, for minutes: until an open attempt cannot take effect any more
+    outside: str                   # why the program cannot be in a container for it (tests/image); "": it can
 
 
 def case(run: Callable[["T"], None] | None = None, *, gardener: tuple[int, ...] = (),
-         packet: tuple[str, ...] = (), kubernetes: tuple[int, ...] = (), patient: bool = False) -> Any:
+         packet: tuple[str, ...] = (), kubernetes: tuple[int, ...] = (), patient: bool = False,
+         outside: str = "") -> Any:
     """Declares a function as a case; its name is the case's name, its docstring says what must hold."""
     def register(f: Callable[["T"], None]) -> Callable[["T"], None]:
         if f.__name__ in CASES:
@@ -51,7 +53,7 @@ def case(run: Callable[["T"], None] | None = None, *, gardener: tuple[int, ...] 
             raise ValueError(f"{f.__name__} names {wrong}, which are no items of the Packet contract")
         if not all(1 <= item <= 72 for item in kubernetes):
             raise ValueError(f"{f.__name__} names items that the Kubernetes contract has not: {kubernetes}")
-        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], gardener, packet, kubernetes, patient)
+        CASES[f.__name__] = Case(f.__name__, f, (f.__doc__ or "").strip().splitlines()[0], gardener, packet, kubernetes, patient, outside)
         return f
     return register(run) if run else register
 

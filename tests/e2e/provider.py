@@ -53,6 +53,15 @@ class Provider:
             if name not in (env or {}):
                 self.env.pop(name, None)
 
+    def supervisor(self) -> int:
+        """The pid of its first process."""
+        return self.child.pid
+
+    def kill_supervisor(self) -> None:
+        """SIGKILL; it is gone when this returns, its children may not be."""
+        self.child.process.kill()
+        self.child.process.wait()
+
     def recordings(self) -> list[Path]:
         """The recorded jobs of its workers that are left."""
         return sorted((self.directory / "record").glob("*.job"))

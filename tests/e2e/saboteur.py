@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .harness import T
 from .procs import Skip
+from .provider import Provider
 
 ROLES = ("worker", "watcher", "packet-gateway", "exporter")
 SLOW_SECONDS = 15                     # longer than a start may take
@@ -14,8 +15,14 @@ WRAPPER = """#!/bin/sh
 """
 
 
+def only_outside(t: T) -> None:
+    if t.kind is not Provider:
+        raise Skip("the image has no shell, and nothing is loaded into its programs")
+
+
 def library(t: T) -> str:
     """What is to be loaded before everything else."""
+    only_outside(t)
     if "san" in t.build.name:
         raise Skip("a sanitizer has to be the first that is loaded")
     return str((t.build / "tests/saboteur.so").resolve())
@@ -23,6 +30,7 @@ def library(t: T) -> str:
 
 def with_saboteur(t: T, **options: object) -> None:
     """While a file refuse-ROLE or slow-ROLE is in the case's directory, that role does not start as it should."""
+    only_outside(t)
     linked, libexec = t.build / "tests/sabotaged", t.directory / "libexec"
     if linked.exists():             # the lean programs have the libraries inside
         preload, real = "", linked.resolve()

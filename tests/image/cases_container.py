@@ -6,9 +6,9 @@ import signal
 import time
 from pathlib import Path
 
-from e2e.cases_blame import bad, behave, wait_quarantined
+from e2e.cases_blame import bad, behave, wait_quarantined, with_bad_worker
 from e2e.cases_leader import LEASE, SHORT, leadership, two_trees, wait_leading
-from e2e.container import USER
+from e2e.container import USER, controllers
 from e2e.crowd import check_keys, make, wait_succeeded
 from e2e.harness import T, case
 from e2e.procs import Skip, wait_for
@@ -68,14 +68,10 @@ def workers_are_killed_in_a_container(t: T) -> None:
 @case
 def greedy_worker_in_a_container(t: T) -> None:
     """A worker that eats memory dies alone in 64 MiB, and the others work on."""
-    from e2e.container import Container, controllers
     if "memory" not in controllers():
         raise Skip("this machine has no cgroup controller for memory")
-    Container.in_place = {"/usr/libexec/worker": t.build / "tests/bad-worker"}
-    try:
-        p = t.start()
-    finally:
-        Container.in_place = {}
+    with_bad_worker(t)
+    p = t.provider
     who = lambda: {1: p.inside[1], **{q["role"]: q["pid"] for q in p.processes() if q["role"] != "worker"}}
     before = who()
     s = bad(t, "eat")

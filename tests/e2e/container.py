@@ -29,7 +29,8 @@ ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 CGROUPS = Path("/sys/fs/cgroup")
 # crun does not run where both versions of cgroups have controllers: it gets a view in which only the first has.
 HYBRID = (CGROUPS / "unified/cgroup.controllers").exists()
-CRUN = ["unshare", "-m", "sh", "-c", 'umount /sys/fs/cgroup/unified && exec crun "$@"', "crun"] if HYBRID else ["crun"]
+VIEW = ["unshare", "-m", "sh", "-c", 'umount /sys/fs/cgroup/unified && exec "$@"', "sh"] if HYBRID else []
+CRUN = [*VIEW, "crun"]
 
 
 def controllers() -> list[str]:

@@ -13,13 +13,24 @@ JOBS    ?= $(shell nproc)
 VERIFY  ?= false
 
 # ---- what to build with: CC=gcc|clang, SAN=1 (ASan+UBSan), FUZZ=1 (coverage for libFuzzer; set by `make fuzz`),
-# LEAN=1 (what the image ships; set by `make lean`) ----------------------------------------------------------------------
+# LEAN=1 (what the image ships; set by `make lean`); ARCH=arm64 for lean and image -----------------------------------------
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 SAN  ?= 0
 FUZZ ?= 0
 LEAN ?= 0
+ARCH := amd64
+ifeq ($(filter amd64 arm64,$(ARCH)),)
+$(error ARCH is amd64 or arm64)
+endif
+# Where lean programs and image of that machine stand, and what to build them with.
+SUFFIX    := $(if $(filter arm64,$(ARCH)),-arm64)
+LEAN_B    := build/lean$(SUFFIX)
+IMAGE     := build/image$(SUFFIX)
+CROSS     := $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-)
+SYSROOT   := $(if $(CROSS),$(LEAN_B)/sysroot)
+LEAN_MAKE  = $(MAKE) --no-print-directory LEAN=1 CC=$(if $(CROSS),$(CURDIR)/$(SYSROOT)/bin/$(CROSS))gcc B=$(LEAN_B)
 ifeq ($(LEAN),1)
 CONFIG := lean
 else ifeq ($(FUZZ),1)
@@ -55,7 +66,8 @@ DEPS     := $(B)/deps
 HARDEN   += -I$(DEPS)/include -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=/usr/src/provider-packet
 LDHARDEN := $(LDHARDEN) -Wl,--gc-sections -Wl,--build-id=sha1 -static-libgcc
 EXPORTS  :=
-SEPARATE = objcopy --only-keep-debug $@ $@.debug && objcopy --strip-debug --add-gnu-debuglink=$@.debug $@ && \
+AR       := $(CROSS)ar
+SEPARATE = $(CROSS)objcopy --only-keep-debug $@ $@.debug && $(CROSS)objcopy --strip-debug --add-gnu-debuglink=$@.debug $@ && \
            mkdir -p $(B)/debug && mv $@.debug $(B)/debug/
 endif
 
@@ -154,23 +166,25 @@ setup-demo:
 
 programs: $(BINARIES) $(SIM_BINS) $(B)/tests/bad-worker $(B)/tests/saboteur.so \
           $(if $(filter 1,$(LEAN)),$(foreach r,$(filter-out supervisor,$(ROLES)),$(B)/tests/sabotaged/$(r)))
-lean: setup-lean ## the programs as the image ships them, in build/lean: only libc is shared, the rest inside
-	@deploy/lean/build build/lean/deps
-	@$(MAKE) --no-print-directory -j$(JOBS) LEAN=1 CC=gcc B=build/lean programs
-	@deploy/lean/check build/lean
-image: ## build/image: an OCI layout, a tar that docker and podman load, an SBOM
-	@tests/setup-debian image
+shipped: $(BINARIES)
+lean: setup-lean ## the programs as the image ships them, in build/lean: only libc is shared, the rest inside (ARCH=arm64: in build/lean-arm64)
+	$(if $(CROSS),@deploy/lean/sysroot $(SYSROOT) $(ARCH))
+	@deploy/lean/build $(LEAN_B)/deps $(SYSROOT)
+	@$(LEAN_MAKE) -j$(JOBS) $(if $(CROSS),shipped,programs)
+	@deploy/lean/check $(LEAN_B)
+image: ## build/image: an OCI layout, a tar that docker and podman load, an SBOM (ARCH=arm64: build/image-arm64)
+	@tests/setup-debian image$(SUFFIX)
 	@$(MAKE) --no-print-directory lean
-	@deploy/image/build --bin build/lean --out build/image
+	@deploy/image/build --bin $(LEAN_B) --out $(IMAGE) --arch $(ARCH) $(if $(CROSS),--root $(SYSROOT))
 image-reproducible: ## builds the image twice without any cache, at other paths, times and umasks: the digests are the same
-	@tests/setup-debian image
-	@tests/image/reproducible
+	@tests/setup-debian image$(SUFFIX)
+	@tests/image/reproducible $(ARCH)
 image-test: image realkube ## the image in a container by crun, restricted, against the real API server (needs root)
 	@tests/image/previous
 	@tests/image/run --image build/image --bin build/lean $(if $(CASE),-k $(CASE))
-.PHONY: lean setup-lean image image-reproducible image-test
+.PHONY: lean setup-lean shipped image image-reproducible image-test
 setup-lean:
-	@tests/setup-debian lean
+	@tests/setup-debian lean$(SUFFIX)
 tests: $(UNIT) $(WORLD) $(BENCH) $(TOOLS)
 fuzzers: $(FUZZERS)
 
@@ -291,7 +305,7 @@ $(B)/tests/$(1): $(B)/obj/tests/fuzz/$(1).o $(if $(call fuzz_role,$(1)),$(call s
 endef
 $(foreach t,$(notdir $(FUZZERS)),$(eval $(call fuzz_rules,$(t))))
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # ---- checks --------------------------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')

@@ -34,36 +34,36 @@ def c_library(root: Path, arch: str) -> list[Entry]:
     return [Entry(f"lib/{triplet}/libc.so.6", libc.read_bytes(), 0o755), Entry(loader, ld.read_bytes(), 0o755)]
 
 
-def certificates() -> bytes:
+def certificates(root: Path) -> bytes:
     """Mozilla's, as Debian ships them; not the machine's own bundle, to which anybody may have added."""
-    found = sorted(Path("/usr/share/ca-certificates/mozilla").glob("*.crt"))
+    found = sorted((root / "usr/share/ca-certificates/mozilla").glob("*.crt"))
     if len(found) < 50:
         raise SystemExit("no CA certificates: install ca-certificates")
     return b"".join(p.read_bytes().rstrip(b"\n") + b"\n" for p in found)
 
 
-def terminal(name: str) -> bytes:
-    for folder in ("/lib/terminfo", "/usr/share/terminfo"):
-        path = Path(folder, name[0], name)
+def terminal(root: Path, name: str) -> bytes:
+    for folder in ("lib/terminfo", "usr/share/terminfo"):
+        path = root / folder / name[0] / name
         if path.exists():
             return path.read_bytes()
     raise SystemExit(f"no terminfo entry {name}: install ncurses-base and ncurses-term")
 
 
-def licences(repo: Path, build: Path, lock: list[dict]) -> list[Entry]:
+def licences(repo: Path, build: Path, root: Path, lock: list[dict]) -> list[Entry]:
     found = {"README": (repo / "docs/licences.md").read_bytes(), "gardener-extension-provider-packet": (repo / "LICENSE").read_bytes()}
     for p in lock:
         ours = build / "deps/copyright" / p["name"]
-        found[p["name"]] = (ours if p["built"] else Path("/usr/share/doc", p["binary"], "copyright")).read_bytes()
+        found[p["name"]] = (ours if p["built"] else root / "usr/share/doc" / p["binary"] / "copyright").read_bytes()
     for common in ("Apache-2.0", "GPL-2", "GPL-3", "LGPL-2.1", "LGPL-3", "MPL-2.0"):     # what those texts refer to
         found[f"common/{common}"] = Path("/usr/share/common-licenses", common).read_bytes()
     return [Entry(f"usr/share/licenses/{k}", v) for k, v in found.items()]
 
 
 def entries(repo: Path, build: Path, root: Path, arch: str, lock: list[dict]) -> list[Entry]:
-    found = [*programs(build), *c_library(root, arch), *licences(repo, build, lock),
-             Entry("etc/ssl/certs/ca-certificates.crt", certificates()), Entry("etc/nsswitch.conf", NSSWITCH),
-             *(Entry(f"usr/share/terminfo/{t[0]}/{t}", terminal(t)) for t in TERMINALS)]
+    found = [*programs(build), *c_library(root, arch), *licences(repo, build, root, lock),
+             Entry("etc/ssl/certs/ca-certificates.crt", certificates(root)), Entry("etc/nsswitch.conf", NSSWITCH),
+             *(Entry(f"usr/share/terminfo/{t[0]}/{t}", terminal(root, t)) for t in TERMINALS)]
     folders = {str(p) for e in found for p in Path(e.path).parents} - {"."}
     # A container's runtime mounts over some; with a read-only root it cannot make them.
     folders |= {"run", "tmp", "proc", "sys", "dev"}

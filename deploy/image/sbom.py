@@ -1,4 +1,4 @@
-"""What is inside, from deploy/lean/lock: checked against what is installed here, and written down as SPDX 2.3."""
+"""What is inside, from deploy/lean/lock: checked against what is installed or unpacked here, and written down as SPDX 2.3."""
 
 from __future__ import annotations
 
@@ -17,21 +17,31 @@ def installed(package: str) -> str:
     return done.stdout.split("\n")[0]
 
 
-def read_lock(path: Path, root: Path) -> list[dict]:
-    """One for each source package. Where this machine's packages go into the image they must be the locked ones."""
+def unpacked(root: Path) -> dict[str, str]:
+    """The version of each package that deploy/lean/sysroot has put there."""
+    return {binary: version for _, version, binary in (line.split() for line in (root / "packages").read_text().splitlines())}
+
+
+def read_lock(path: Path, root: Path, arch: str) -> list[dict]:
+    """One for each source package. What goes into the image as Debian built it must be the locked one."""
     found: dict[str, dict] = {}
-    for line in path.read_text().splitlines():
-        word = line.split()
-        if word[:1] == ["source"]:
+    here = root == Path("/")
+    there = {} if here else unpacked(root)
+    rows = [line.split() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    of_arch = {row[3]: row[2] for row in rows if row[0] == arch}
+    for word in rows:
+        if word[0] == "source":
             found[word[1]] = {"name": word[1], "version": word[2], "built": True, "binary": "", "files": {}}
             last = found[word[1]]
-        elif word[:1] == ["package"]:
+        elif word[0] == "package":
             _, name, version, binary = word
+            version = version if here else of_arch.get(binary, "")
             found.setdefault(name, {"name": name, "version": version, "built": False, "binary": binary, "files": {}})
-            if root == Path("/") and installed(binary) != version:
-                raise SystemExit(f"{binary} is {installed(binary) or 'not'} installed here, the lock says {version}: install that one, or "
-                                 "run deploy/lean/build --update and commit deploy/lean/lock")
-        elif word and not line.startswith("#"):
+            got = installed(binary) if here else there.get(binary)
+            if got != version:
+                raise SystemExit(f"{binary} is {got or 'not'} {'installed' if here else 'unpacked'} here, the lock says {version}: "
+                                 "install that one, or run deploy/lean/build --update and commit deploy/lean/lock")
+        elif len(word) == 2:
             last["files"][word[1]] = word[0]
     return list(found.values())
 

@@ -5,6 +5,7 @@
 #define PROTO_CONFINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CONFINE_FOLDERS_MAX 16
@@ -34,5 +35,10 @@ int confine_files(struct confinement *keep, unsigned role, const char *runtime_d
  * opening and looking at files fails with EPERM instead, because libraries try that and go on without.
  * Returns 0, or -1 with errno. */
 int confine_syscalls(const struct confinement *keep, unsigned role);
+
+/* The same filter for the machine arch (libseccomp's SCMP_ARCH_AARCH64), not loaded but written to fd as the
+ * program that its kernel would run: nothing else judges it where there is no such kernel. Returns 0, or -1
+ * with errno. */
+int confine_program(const struct confinement *keep, unsigned role, uint32_t arch, int fd);
 
 #endif

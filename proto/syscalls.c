@@ -238,15 +238,50 @@ static int fill(scmp_filter_ctx filter, const struct confinement *keep, unsigned
     return bad | (keep->helper ? allow_helper(filter, (scmp_datum_t)keep->helper) : 0);
 }
 
-int confine_syscalls(const struct confinement *keep, unsigned role)
+/* The filter for the machine arch (SCMP_ARCH_...). A call that this machine has and the other one has not is
+ * left out there. NULL with errno when it cannot be made. */
+static scmp_filter_ctx make(const struct confinement *keep, unsigned role, uint32_t arch)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
-    int bad = filter ? fill(filter, keep, role) : -ENOMEM;
+    int bad = filter ? 0 : -ENOMEM;
 
+    if (filter && arch != seccomp_arch_native())
+        bad = seccomp_arch_remove(filter, SCMP_ARCH_NATIVE) | seccomp_arch_add(filter, arch);
     if (bad == 0)
-        bad = seccomp_load(filter);
+        bad = fill(filter, keep, role);
+    if (bad == 0)
+        return filter;
     if (filter)
         seccomp_release(filter);
-    errno = bad < 0 ? -bad : bad ? EINVAL : 0;
-    return bad ? -1 : 0;
+    errno = bad < 0 ? -bad : EINVAL;
+    return NULL;
+}
+
+/* 0, or -1 with errno from what libseccomp returned. */
+static int result(int error)
+{
+    errno = -error;
+    return error ? -1 : 0;
+}
+
+int confine_syscalls(const struct confinement *keep, unsigned role)
+{
+    scmp_filter_ctx filter = make(keep, role, seccomp_arch_native());
+
+    if (!filter)
+        return -1;
+    int error = seccomp_load(filter);
+    seccomp_release(filter);
+    return result(error);
+}
+
+int confine_program(const struct confinement *keep, unsigned role, uint32_t arch, int fd)
+{
+    scmp_filter_ctx filter = make(keep, role, arch);
+
+    if (!filter)
+        return -1;
+    int error = seccomp_export_bpf(filter, fd);
+    seccomp_release(filter);
+    return result(error);
 }

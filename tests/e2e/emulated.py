@@ -91,11 +91,11 @@ class Emulated(Provider):
         return super().complaints(secrets)
 
     def survivors(self) -> list[int]:
-        """Whatever qemu still runs in this pid namespace: of one tree at a time."""
-        found = set(super().survivors())
+        """As there, and the children by the folder of their sockets: the file that they run is qemu's."""
+        found, folder = set(super().survivors()), str(self.runtime).encode()
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if os.readlink(entry / "exe") == QEMU and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+                if os.readlink(entry / "exe") == QEMU and folder in (entry / "environ").read_bytes():
                     found.add(int(entry.name))
             except OSError:
                 continue

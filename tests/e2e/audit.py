@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+CREDENTIAL = "authentication.kubernetes.io/credential-id"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -24,6 +26,7 @@ class Request:
     at: str              # when it was received, RFC 3339 with microseconds
     source: str = ""     # the address it came from, where the server notes it
     uri: str = ""
+    credential: str = ""  # which token of a ServiceAccount it came with: "JTI=..."
 
     def apart(self) -> bool:
         return self.verb in ("list", "watch", "deletecollection") or self.resource.split("/")[0] in ("leases", "events")
@@ -84,4 +87,4 @@ def _request(event: dict) -> Request | None:
     return Request(event.get("user", {}).get("username", ""), verb, resource, ref.get("namespace", ""),
                    ref.get("name", ""), int((event.get("responseStatus") or {}).get("code", 0)),
                    event.get("requestReceivedTimestamp", ""), (event.get("sourceIPs") or [""])[0],
-                   event.get("requestURI", ""))
+                   event.get("requestURI", ""), (event.get("user", {}).get("extra", {}).get(CREDENTIAL) or [""])[0])

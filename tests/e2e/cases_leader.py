@@ -80,12 +80,12 @@ def stamp(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def two_trees(t: T, **options: object) -> tuple[Provider, Provider]:
-    """The first leads, the second is ready and stands by."""
+def two_trees(t: T, flags: tuple[str, ...] = SHORT, **options: object) -> tuple[Provider, Provider]:
+    """The first leads, the second is ready and stands by. Packet can tell them apart."""
     t.client.delete("Lease", "garden", LEASE)
-    first = t.start(leader_election=True, flags=SHORT, **options)
+    first = t.start(leader_election=True, flags=(*flags, "--packet-consumer-token=first"), **options)
     wait_leading(first)
-    second = t.start_second(leader_election=True, flags=SHORT, **options)
+    second = t.start_second(leader_election=True, flags=(*flags, "--packet-consumer-token=second"), **options)
     got = wait_for("the second to see the first", lambda: (s := leadership(second)).get("holder") and s)
     t.equal((got["leading"], got["holder"]), (False, leadership(first)["identity"]), "the second's view")
     t.check(second.status()["ready"], "a standby is not ready")

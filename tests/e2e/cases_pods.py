@@ -135,8 +135,10 @@ def run(t: T, pods: list[Pod], mark: int) -> None:
 
 def report(t: T, pods: list[Pod], mark: int, objects: int, took: float) -> None:
     requests = t.kube.audit.requests(t.kube.user, mark)
-    held = terms(requests, pods, LEASE)
-    kube, packet = kube_writes(requests, pods), packet_writes(t.packet.ledger())
+    names = {p.namespace.source: p.name for p in pods}
+    who = lambda r: names[r.source]
+    held = terms(requests, who, LEASE)
+    kube, packet = kube_writes(requests, who), packet_writes(t.packet.ledger())
     count = verify_writers(kube + packet, held)
     refused = sum(1 for w in kube if not w.applied)
     print(f"      {t.name}: {len(held) - 1} changes of the leader, {sum(count.values())} writes {count}, {refused} of them refused by"

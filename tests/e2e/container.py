@@ -6,6 +6,7 @@ rights of deploy/rbac.yaml. Looks at it by exec, as `kubectl exec` does. Same in
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -64,7 +65,6 @@ class AccountKube(RealKube):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.user = f"system:serviceaccount:garden:{ACCOUNT}"
-        self.account = directory / "account"
 
     def _prepare(self) -> None:
         super()._prepare()
@@ -78,19 +78,20 @@ class AccountKube(RealKube):
         binding["subjects"] = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "garden"}]
         client.request("PUT", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/" + binding["metadata"]["name"], binding)
         client.request("POST", path, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}})
-        token = client.request("POST", f"{path}/{ACCOUNT}/token", {
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 43200}})
-        self.provider_token = token["status"]["token"]
-        self.account.mkdir()
-        (self.account / "token").write_text(self.provider_token)
-        (self.account / "namespace").write_text("garden")
-        shutil.copy(self.ca_file, self.account / "ca.crt")
+        self.provider_token = self.another_token()
         wait_for("the account's rights", self._may, interval=0.1)
+
+    def another_token(self) -> str:
+        """As a kubelet asks for one for each pod; the audit log tells them apart."""
+        if not self.apiserver:
+            return self.provider_token      # the case has taken it away
+        got = self.client().request("POST", f"/api/v1/namespaces/garden/serviceaccounts/{ACCOUNT}/token", {
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 43200}})
+        return got["status"]["token"]
 
     def _may(self) -> bool:
         try:
-            KubeClient(self.url, self.provider_token, self.ca_file).request(
-                "GET", "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=1")
+            self.client_of_provider().request("GET", "/apis/extensions.gardener.cloud/v1alpha1/infrastructures?limit=1")
             return True
         except ApiError:
             return False
@@ -106,6 +107,7 @@ class Container(Provider):
             raise Skip("in a container the program takes the pod's ServiceAccount, not a kubeconfig")
         self.image = type(self).image                   # also when it is started again
         self.given = dict(options.get("env") or {})     # what its environment has of the case
+        self.token = self.kube.another_token()
         self.id = f"pp-{uuid.uuid4().hex[:12]}"
         self.state = directory / "crun"
         self.bundle = directory / "bundle"
@@ -123,9 +125,12 @@ class Container(Provider):
     # -- what crun is told
 
     def _bundle(self) -> None:
-        record, config = self.directory / "record", self.directory / "config"
-        for folder in (record, config, self.bundle):
+        record, config, account = (self.directory / name for name in ("record", "config", "account"))
+        for folder in (record, config, account, self.bundle):
             folder.mkdir(exist_ok=True)
+        (account / "token").write_text(self.token)
+        (account / "namespace").write_text("garden")
+        shutil.copy(self.kube.ca_file, account / "ca.crt")
         shutil.copy(REPO / "example/00-componentconfig.yaml", config / "config.yaml")
         ca = next((a.split("=", 1)[1] for a in self.argv if a.startswith("--packet-ca-file=")), None)
         if ca:
@@ -133,7 +138,7 @@ class Container(Provider):
         for folder in (record, self.runtime):
             os.chown(folder, USER, USER)
         # The case's folder is the tester's own; nothing above it is seen from inside.
-        (self.bundle / "config.json").write_text(json.dumps(self._specification(record, config)))
+        (self.bundle / "config.json").write_text(json.dumps(self._specification(record, config, account)))
 
     def _args(self) -> list[str]:
         """The flags of the program outside, with the paths as they are inside; the socket's folder by default."""
@@ -147,7 +152,7 @@ class Container(Provider):
         folder = self.given.pop("PROVIDER_PACKET_LIBEXEC", None)
         return {f"/usr/libexec/{p.name}": p.resolve() for p in Path(folder).iterdir()} if folder else {}
 
-    def _specification(self, record: Path, config: Path) -> dict:
+    def _specification(self, record: Path, config: Path, account: Path) -> dict:
         bind = lambda source, to, *more: {"destination": to, "type": "bind", "source": str(source),
                                           "options": ["bind", "nosuid", "nodev", "noexec", *more]}
         host, port = self.kube.url.removeprefix("https://").split(":")
@@ -163,7 +168,7 @@ class Container(Provider):
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
                        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
                        bind(self.runtime, RUNTIME, "rw"), bind(record, "/record", "rw"), bind(config, "/config", "ro"),
-                       bind(self.kube.account, ACCOUNT_DIR, "ro"), bind("/etc/hosts", "/etc/hosts", "ro"),
+                       bind(account, ACCOUNT_DIR, "ro"), bind("/etc/hosts", "/etc/hosts", "ro"),
                        *({**bind(ours, there, "ro"), "options": ["bind", "ro"]} for there, ours in self.in_place.items())],
             "linux": {"namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts")], "cgroupsPath": f"/{self.id}",
                       "resources": {k: v for c in controllers() for k, v in limits[c].items()}},
@@ -178,6 +183,15 @@ class Container(Provider):
         if wait:
             self.wait_ready()
         return self
+
+    @property
+    def credential(self) -> str:
+        """How the audit log calls its token."""
+        claims = self.token.split(".")[1]
+        return "JTI=" + json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
+
+    def complaints(self, secrets: list[str]) -> list[str]:
+        return super().complaints([*secrets, self.token])
 
     def supervisor(self) -> int:
         self._map()

@@ -147,10 +147,12 @@ def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
-def kube_writes(requests: list[Request], pods: list[Pod]) -> list[Write]:
+Who = Callable[[Request], str]      # the pod that a request came from
+
+
+def kube_writes(requests: list[Request], who: Who) -> list[Write]:
     """Every write to an Infrastructure or a Secret, applied or refused."""
-    names = {p.namespace.source: p.name for p in pods}
-    return [Write(_seconds(r.at), names[r.source], str(r), r.code < 300) for r in requests
+    return [Write(_seconds(r.at), who(r), str(r), r.code < 300) for r in requests
             if r.verb in ("create", "update", "patch", "delete") and r.resource.split("/")[0] in ("infrastructures", "secrets")]
 
 
@@ -164,14 +166,13 @@ def packet_writes(ledger: list[dict]) -> list[Write]:
     return found
 
 
-def terms(requests: list[Request], pods: list[Pod], lease: str) -> list[tuple[float, str]]:
+def terms(requests: list[Request], who: Who, lease: str) -> list[tuple[float, str]]:
     """Who took the Lease, and when that write arrived: one entry for each change of hands."""
-    names = {p.namespace.source: p.name for p in pods}
     found: list[tuple[float, str]] = []
     writes = [r for r in requests if r.resource == "leases" and r.name == lease and r.code < 300 and r.verb in ("create", "update")]
     for r in sorted(writes, key=lambda r: r.at):
-        if not found or found[-1][1] != names[r.source]:
-            found.append((_seconds(r.at), names[r.source]))
+        if not found or found[-1][1] != who(r):
+            found.append((_seconds(r.at), who(r)))
     return found
 
 

@@ -185,9 +185,11 @@ image-test: image # the programs under qemu-user, which has no seccomp and no La
 	@$(MAKE) --no-print-directory -s -j$(JOBS) ARCH=amd64 $(BINARIES) $(SIM_BINS)
 	@tests/image/run-arm64 --image $(IMAGE) --bin $(B) $(if $(CASE),-k $(CASE))
 else
-image-test: image realkube ## the image in a container by crun, restricted, against the real API server (needs root; ARCH=arm64: under qemu-user)
-	@tests/image/previous
-	@tests/image/run --image build/image --bin build/lean $(if $(CASE),-k $(CASE))
+image-test: image realkube ## the image in a container by crun, restricted, against the real API server (needs root; CASE=name, PATIENT=only|without, OLD=commit to update from; ARCH=arm64: under qemu-user)
+	@$(LEAN_MAKE) -j$(JOBS) $(LEAN_B)/tests/world
+	@tests/image/previous $(OLD)
+	@$(if $(CASE)$(PATIENT),tests/image/run $(if $(CASE),-k $(CASE)) $(if $(PATIENT),--patient $(PATIENT)),\
+	    tests/tools/side-by-side build/image-test 'tests/image/run --patient without' 'tests/image/run --patient only')
 endif
 .PHONY: lean setup-lean shipped image image-reproducible image-test
 setup-lean:

@@ -13,6 +13,7 @@ from .cases_metrics import get, samples, value
 from .crowd import make, prepare, size, wait_succeeded
 from .harness import T, case
 from .procs import Skip, wait_for
+from .provider import Provider
 from .saboteur import with_saboteur
 from .shoot import NAME, Shoot
 
@@ -162,7 +163,9 @@ def four_bad_ones(t: T) -> None:
     took, guilty = run_for(t, n - len(hows), hows)
     for how, s in guilty.items():
         row = wait_quarantined(t, s, 120)
-        t.check(CAUSES[how] in row["cause"], f"{how}: {row['cause']!r}")
+        # A container may have less than a worker may take by itself: there the kernel ends it.
+        causes = [CAUSES[how]] + ["SIGKILL"] * (how == "eat" and t.kind is not Provider)
+        t.check(any(c in row["cause"] for c in causes), f"{how}: {row['cause']!r}")
     t.equal(len(suspects(t)), len(hows), f"suspects: {suspects(t)}")
     t.equal(sorted(k["label"] for k in t.packet.keys()), sorted(s.label for s in t.shoots if s not in guilty.values()), "keys")
     print(f"      {t.name}: {n - len(hows)} objects Succeeded in {took:.1f} s, {took / alone:.2f} of the time without the bad ones; "

@@ -181,7 +181,7 @@ def refusal(t: T, admin: Path, pod: dict) -> str:
         return str(e)
 
 
-@case(gardener=(65, 68))
+@case(gardener=(65, 68), outside="it is started with the chart's own ServiceAccount and files")
 def chart_runs_as_it_is_rendered(t: T) -> None:
     """The Deployment's flags, variables and config file, as its ServiceAccount with its rights: ready, leading, at work, its probes good."""
     if t.kube.kind != "real":

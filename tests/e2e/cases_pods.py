@@ -84,7 +84,7 @@ def in_order(t: T, shoots: list[Shoot]) -> bool:
     return sorted((k["label"], k["key"]) for k in t.packet.keys()) == wanted
 
 
-@case(gardener=(59, 60), kubernetes=(54, 57), patient=True)
+@case(gardener=(59, 60), kubernetes=(54, 57), patient=True, outside="each of its pods has a network of its own")
 def two_pods_in_trouble(t: T) -> None:
     """Links cut, slow and silent, processes stopped and killed, in two pods: never two writers, and all objects in order."""
     if t.kube.kind != "real":

@@ -97,14 +97,23 @@ class AccountKube(RealKube):
             return False
 
 
+def way_of(kubeconfig: Path) -> tuple[str, str]:
+    """Host and port of its server, and the file with the CA; the rest is the ServiceAccount's, as in any pod."""
+    config = load_yaml(kubeconfig)[0]
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    if "token" not in user:
+        raise Skip("in a container the program has the pod's ServiceAccount and no other credential")
+    return cluster["server"].removeprefix("https://").rstrip("/"), cluster["certificate-authority"]
+
+
 class Container(Provider):
     image: Image
     kube: AccountKube
+    started = 0             # how many there were
 
     def __init__(self, build: Path, directory: Path, kubeconfig: Path, *args: object, **options: object) -> None:
         super().__init__(build, directory, kubeconfig, *args, **options)
-        if kubeconfig != self.kube.provider_kubeconfig:
-            raise Skip("in a container the program takes the pod's ServiceAccount, not a kubeconfig")
+        self.server, self.ca_file = way_of(kubeconfig)
         self.image = type(self).image                   # also when it is started again
         self.given = dict(options.get("env") or {})     # what its environment has of the case
         self.token = self.kube.another_token()
@@ -130,7 +139,7 @@ class Container(Provider):
             folder.mkdir(exist_ok=True)
         (account / "token").write_text(self.token)
         (account / "namespace").write_text("garden")
-        shutil.copy(self.kube.ca_file, account / "ca.crt")
+        shutil.copy(self.ca_file, account / "ca.crt")
         shutil.copy(REPO / "example/00-componentconfig.yaml", config / "config.yaml")
         ca = next((a.split("=", 1)[1] for a in self.argv if a.startswith("--packet-ca-file=")), None)
         if ca:
@@ -155,7 +164,7 @@ class Container(Provider):
     def _specification(self, record: Path, config: Path, account: Path) -> dict:
         bind = lambda source, to, *more: {"destination": to, "type": "bind", "source": str(source),
                                           "options": ["bind", "nosuid", "nodev", "noexec", *more]}
-        host, port = self.kube.url.removeprefix("https://").split(":")
+        host, port = self.server.rsplit(":", 1)
         env = {**self.given, **dict(e.split("=", 1) for e in self.image.config["Env"]), "KUBERNETES_SERVICE_HOST": host,
                "KUBERNETES_SERVICE_PORT": port, "LEADER_ELECTION_NAMESPACE": "garden", "E2E_PROVIDER_RUN": self.run_id}
         none: dict[str, list] = {k: [] for k in ("bounding", "effective", "permitted", "inheritable", "ambient")}
@@ -178,6 +187,7 @@ class Container(Provider):
 
     def start(self, wait: bool = True) -> "Container":
         self._bundle()
+        Container.started += 1
         self.child = Child("provider", [*CRUN, "--root", str(self.state), "--cgroup-manager=cgroupfs", "run", "-b",
                                         str(self.bundle), self.id], self.directory)
         if wait:

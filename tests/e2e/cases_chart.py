@@ -181,14 +181,24 @@ def refusal(t: T, admin: Path, pod: dict) -> str:
         return str(e)
 
 
-@case(gardener=(65, 68), outside="it is started with the chart's own ServiceAccount and files")
+@case(gardener=(65, 68), outside="container_as_the_chart_renders_it is the same in one")
 def chart_runs_as_it_is_rendered(t: T) -> None:
     """The Deployment's flags, variables and config file, as its ServiceAccount with its rights: ready, leading, at work, its probes good."""
     if t.kube.kind != "real":
         raise Skip("only the real server has ServiceAccounts")
     t.start_packet()
+    objects, token = deployed(t, str(t.packet.ca_file or ""))
+    account = t.directory / "account.kubeconfig"
+    write_kubeconfig(account, t.kube.url, t.kube.ca_file, "account", token)
+    t.provider = as_rendered(t, objects, account)
+    t.provider.start()
+    check_at_work(t, objects)
+
+
+def deployed(t: T, ca_file: str) -> tuple[list[dict], str]:
+    """The rendered objects, of which the ServiceAccount and its rights are in the API server now, and a token of it."""
     objects = render(t.directory, {"metricsPort": free_port(), "healthPort": free_port(), "gardener": SETS["gardenlet"]["gardener"],
-                                   "flags": {"packet-url": t.packet.url, "packet-ca-file": str(t.packet.ca_file or "")}})
+                                   "flags": {"packet-url": t.packet.url, "packet-ca-file": ca_file}})
     t.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     admin = t.kube.admin_kubeconfig
     wanted = [o for o in objects if o["kind"] in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")]
@@ -197,10 +207,10 @@ def chart_runs_as_it_is_rendered(t: T) -> None:
     kubectl(t.kube.kubectl, admin, "apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
     token = kubectl(t.kube.kubectl, admin, "create", "token", NAME, "--namespace", NAMESPACE).strip()
     t.secrets.append(token)
-    account = t.directory / "account.kubeconfig"
-    write_kubeconfig(account, t.kube.url, t.kube.ca_file, "account", token)
-    t.provider = as_rendered(t, objects, account)
-    t.provider.start()
+    return objects, token
+
+
+def check_at_work(t: T, objects: list[dict]) -> None:
     container = container_of(objects)
     port = {p["name"]: p["containerPort"] for p in container["ports"]}
     for probe in ("livenessProbe", "readinessProbe"):

@@ -97,6 +97,10 @@ class AccountKube(RealKube):
             return False
 
 
+def bind(source: str | Path, to: str, *more: str) -> dict:
+    return {"destination": to, "type": "bind", "source": str(source), "options": ["bind", "nosuid", "nodev", "noexec", *more]}
+
+
 def way_of(kubeconfig: Path) -> tuple[str, str]:
     """Host and port of its server, and the file with the CA; the rest is the ServiceAccount's, as in any pod."""
     config = load_yaml(kubeconfig)[0]
@@ -110,6 +114,7 @@ class Container(Provider):
     image: Image
     kube: AccountKube
     started = 0             # how many there were
+    namespace = "garden"
 
     def __init__(self, build: Path, directory: Path, kubeconfig: Path, *args: object, **options: object) -> None:
         super().__init__(build, directory, kubeconfig, *args, **options)
@@ -138,14 +143,13 @@ class Container(Provider):
         for folder in (record, config, account, self.bundle):
             folder.mkdir(exist_ok=True)
         (account / "token").write_text(self.token)
-        (account / "namespace").write_text("garden")
+        (account / "namespace").write_text(self.namespace)
         shutil.copy(self.ca_file, account / "ca.crt")
         shutil.copy(REPO / "example/00-componentconfig.yaml", config / "config.yaml")
         ca = next((a.split("=", 1)[1] for a in self.argv if a.startswith("--packet-ca-file=")), None)
         if ca:
             shutil.copy(ca, config / "packet-ca.crt")
-        for folder in (record, self.runtime):
-            os.chown(folder, USER, USER)
+        os.chown(record, USER, USER)
         # The case's folder is the tester's own; nothing above it is seen from inside.
         (self.bundle / "config.json").write_text(json.dumps(self._specification(record, config, account)))
 
@@ -161,9 +165,12 @@ class Container(Provider):
         folder = self.given.pop("PROVIDER_PACKET_LIBEXEC", None)
         return {f"/usr/libexec/{p.name}": p.resolve() for p in Path(folder).iterdir()} if folder else {}
 
+    def _volumes(self) -> list[dict]:
+        """What it may write."""
+        os.chown(self.runtime, USER, USER)
+        return [bind(self.runtime, RUNTIME, "rw")]
+
     def _specification(self, record: Path, config: Path, account: Path) -> dict:
-        bind = lambda source, to, *more: {"destination": to, "type": "bind", "source": str(source),
-                                          "options": ["bind", "nosuid", "nodev", "noexec", *more]}
         host, port = self.server.rsplit(":", 1)
         env = {**self.given, **dict(e.split("=", 1) for e in self.image.config["Env"]), "KUBERNETES_SERVICE_HOST": host,
                "KUBERNETES_SERVICE_PORT": port, "LEADER_ELECTION_NAMESPACE": "garden", "E2E_PROVIDER_RUN": self.run_id}
@@ -176,7 +183,7 @@ class Container(Provider):
             "root": {"path": str(self.image.root), "readonly": True},
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
                        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
-                       bind(self.runtime, RUNTIME, "rw"), bind(record, "/record", "rw"), bind(config, "/config", "ro"),
+                       *self._volumes(), bind(record, "/record", "rw"), bind(config, "/config", "ro"),
                        bind(account, ACCOUNT_DIR, "ro"), bind("/etc/hosts", "/etc/hosts", "ro"),
                        *({**bind(ours, there, "ro"), "options": ["bind", "ro"]} for there, ours in self.in_place.items())],
             "linux": {"namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts")], "cgroupsPath": f"/{self.id}",

@@ -2,8 +2,8 @@
  * is no credential in any answer (design 7), so nothing has to be taken out. What cannot be had is named, and
  * the rest is there all the same. Called by main.c. */
 #include <sys/utsname.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "packetctl/packetctl.h"
 
 static json_t *bundle; /* with_answer of ask() has no context */
@@ -36,13 +36,10 @@ static int add_events(const struct message *answer, const struct command_line *l
 static json_t *about(void)
 {
     struct utsname kernel = {0};
-    time_t now = time(NULL);
-    struct tm utc;
-    char when[32] = "";
+    char when[CLOCK_TEXT_MAX];
 
     uname(&kernel);
-    if (gmtime_r(&now, &utc))
-        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    clock_text_seconds(clock_now().wall_ms, when);
     return json_pack("{s:s, s:s, s:s, s:s}", "time", when, "packetctl", PROVIDER_PACKET_VERSION, "kernel",
                      kernel.release, "machine", kernel.machine);
 }

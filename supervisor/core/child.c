@@ -164,12 +164,10 @@ static void apply(struct child *child, enum act act, enum child_event event, int
         child->ready_ms = now_ms;
     if (act == ACT_DEATH && death_parks(child, now_ms))
         child->state = CHILD_PARKED;
-    if (act == ACT_UNBORN)
-        child->unborn++;
-    if (act == ACT_DEATH || act == ACT_GONE)
-        child->unborn = 0;
-    if (act == ACT_UNBORN || act == ACT_DEATH || act == ACT_GONE)
+    if (act == ACT_UNBORN || act == ACT_DEATH || act == ACT_GONE) {
+        child->unborn = act == ACT_UNBORN ? child->unborn + 1 : 0;
         child->pid = 0;
+    }
 }
 
 enum child_order child_step(struct child *child, enum child_event event, int64_t now_ms, uint64_t draw)

@@ -403,9 +403,9 @@ test-san: ## unit, world and end-to-end on the simulator under ASan and UBSan
 	@$(MAKE) --no-print-directory SAN=1 test-world
 	@$(MAKE) --no-print-directory SAN=1 test-e2e SERVER=sim
 test-lean: lean realkube ## unit and end-to-end on both servers, with the programs as the image ships them
-	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-unit test-openapi
-	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-e2e SERVER=sim
-	@$(MAKE) --no-print-directory LEAN=1 CC=gcc B=build/lean test-e2e SERVER=real
+	@$(LEAN_MAKE) test-unit test-openapi
+	@$(LEAN_MAKE) test-e2e SERVER=sim
+	@$(LEAN_MAKE) test-e2e SERVER=real
 fuzz: ## each fuzz target on its corpus, then SECONDS of new input
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang SAN=1 FUZZ=1 B=build/fuzz fuzzers
 	@tests/tools/run-fuzz build/fuzz $(SECONDS)

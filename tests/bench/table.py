@@ -61,13 +61,7 @@ class Table:
               + (f"  {mark}" if mark else ""), flush=True)
 
     def print(self) -> None:
-        cells = [HEAD, *(r.cells() for r in self.rows)]
-        widths = [max(len(c[i]) for c in cells) for i in range(len(HEAD))]
-        print()
-        for n, c in enumerate(cells):
-            print("  ".join(text.ljust(w) for text, w in zip(c, widths)).rstrip())
-            if n == 0:
-                print("  ".join("-" * w for w in widths).rstrip())
+        print_columns([HEAD, *(r.cells() for r in self.rows)])
         for r in self.rows:
             if r.note:
                 print(f"* {r.name}: {r.note}")
@@ -85,15 +79,19 @@ class Table:
         path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
 
+def print_columns(cells: list[tuple[str, ...]]) -> None:
+    """A table whose first row is its head."""
+    widths = [max(len(c[i]) for c in cells) for i in range(len(cells[0]))]
+    print()
+    for c in [cells[0], tuple("-" * w for w in widths), *cells[1:]]:
+        print("  ".join(text.ljust(w) for text, w in zip(c, widths)).rstrip())
+
+
 def print_beside(tables: dict[str, Table]) -> None:
     """The numbers of several builds, taken in turns in one run, side by side."""
     by_build = {build: table.values() for build, table in tables.items()}
     names = list(dict.fromkeys(name for values in by_build.values() for name in values))
-    cells = [("what", *by_build), *((n, *(" ".join(v.get(n, ("-", ""))).strip() for v in by_build.values())) for n in names)]
-    widths = [max(len(c[i]) for c in cells) for i in range(len(cells[0]))]
-    print()
-    for c in cells:
-        print("  ".join(text.ljust(w) for text, w in zip(c, widths)).rstrip())
+    print_columns([("what", *by_build), *((n, *(" ".join(v.get(n, ("-", ""))).strip() for v in by_build.values())) for n in names)])
 
 
 def percentile(values: list[float], p: float) -> float | None:

@@ -97,12 +97,15 @@ def wrong_answers_and_kills(t: T) -> None:
     shoots: list[Shoot] = []
     end = time.monotonic() + 120 * SCALE
 
-    def within(kills: list) -> int:
-        ledger = t.packet.ledger()
+    def within(kills: list, ledger: list[dict]) -> int:
         return sum(1 for k in kills if open_calls(ledger, k.at_ms, "POST"))
 
+    def enough() -> bool:
+        return (len(shoots) >= n and len(killer.kills) >= kills_wanted
+                and within(killer.kills[:], t.packet.ledger()) >= kills_wanted // 3)
+
     # Kills need work to hit: when all is done before enough of them did, further objects are made.
-    while (within(killer.kills[:]) < kills_wanted // 3 or len(killer.kills) < kills_wanted or len(shoots) < n) and time.monotonic() < end and killer.is_alive():
+    while not enough() and time.monotonic() < end and killer.is_alive():
         if len(shoots) < n or states(t, shoots).get("Succeeded", 0) > len(shoots) - WORKERS:
             shoots += make([s for p in projects for s in crowd(t, 10, t.packet.token, p)])
         time.sleep(0.1)
@@ -111,12 +114,13 @@ def wrong_answers_and_kills(t: T) -> None:
     ledger = t.packet.ledger()
     verify_no_key_twice(ledger, shoots)
     repeats = verify_list_before_repeat(ledger, kills)
-    print(f"      {t.name}: {len(shoots)} objects, {hits(t)} wrong answers, {len(kills)} kills of the gateway, {within(kills)} of "
+    hit = within(kills, ledger)
+    print(f"      {t.name}: {len(shoots)} objects, {hits(t)} wrong answers, {len(kills)} kills of the gateway, {hit} of "
           f"them while a POST was open; POSTs repeated after a list: {repeats}")
     t.check(hits(t) >= len(shoots) // 3, f"only {hits(t)} wrong answers for {len(shoots)} objects")
     t.check(repeats, "no POST was repeated, so the ledger proves nothing about repeats")
     t.check(len(kills) >= kills_wanted, f"only {len(kills)} kills")
-    t.check(within(kills) >= kills_wanted // 3, f"only {within(kills)} kills fell between a POST and its answer")
+    t.check(hit >= kills_wanted // 3, f"only {hit} kills fell between a POST and its answer")
     check_keys(t, shoots)
     # A gateway that died may have left a request on its way: the closing note waits for those objects too.
     now = shoots if objects(t) >= 100 else settled(shoots)

@@ -110,6 +110,13 @@ def way_of(kubeconfig: Path) -> tuple[str, str]:
     return cluster["server"].removeprefix("https://").rstrip("/"), cluster["certificate-authority"]
 
 
+def pid_space(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
 class Container(Provider):
     image: Image
     kube: AccountKube
@@ -125,7 +132,6 @@ class Container(Provider):
         self.id = f"pp-{uuid.uuid4().hex[:12]}"
         self.state = directory / "crun"
         self.bundle = directory / "bundle"
-        self.space = ""                         # its pid namespace
         self.inside: dict[int, int] = {}        # pid in the container: pid here
         self.in_place = self._programs_of_the_case()    # files of the image, and what is to be in their place
 
@@ -240,17 +246,14 @@ class Container(Provider):
         return got
 
     def survivors(self) -> list[int]:
-        """All of its pid namespace: the supervisor clears its children's environment."""
-        first = super().survivors()
-        if first and not self.space:
-            self.space = os.readlink(f"/proc/{first[0]}/ns/pid")
-        found = set(first)
-        for entry in Path("/proc").glob("[0-9]*") if self.space else ():
-            try:
-                if os.readlink(entry / "ns/pid") == self.space:
-                    found.add(int(entry.name))
-            except OSError:
-                continue
+        """All of its pid namespace: the supervisor clears its children's environment.
+
+        The namespace is looked up each time. Without its first process it has none any more, and its number may be another
+        container's at once.
+        """
+        found = set(super().survivors())
+        spaces = {pid_space(pid) for pid in found} - {None}
+        found |= {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if spaces and pid_space(pid) in spaces}
         return sorted(found)
 
     def _map(self) -> None:

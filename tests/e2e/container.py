@@ -229,11 +229,8 @@ class Container(Provider):
         """As `kubectl exec`: as the container's user (crun by itself would take root)."""
         return self.crun("exec", f"--user={USER}:{USER}", "--no-new-privs", *(["--env", "PATH=/usr/bin", "--env", env] if env else []), self.id, *command, check=check)
 
-    def packetctl(self, *args: str, check: bool = True) -> str:
-        done = self.execute("packetctl", *args, check=False)
-        if check and done.returncode != 0:
-            raise Failure(f"packetctl {' '.join(args)} by exec: status {done.returncode}: {done.stderr.strip()}")
-        return done.stdout if done.returncode == 0 else ""
+    def ask(self, *args: str) -> subprocess.CompletedProcess:
+        return self.execute("packetctl", *args, check=False)
 
     def status(self, check: bool = True) -> dict:
         """With the pids of this side; the supervisor, which is 1 inside, is known too."""

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from .container import USER, Image
-from .procs import REPO, Failure
+from .procs import REPO
 from .provider import Provider
 
 QEMU = "/usr/bin/qemu-aarch64-static"
@@ -78,11 +78,8 @@ class Emulated(Provider):
     def execute(cls, *command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         return subprocess.run([*cls.prefix(), *command], capture_output=True, text=True, timeout=60, env=env)
 
-    def packetctl(self, *args: str, check: bool = True) -> str:
-        done = self.execute("/usr/bin/packetctl", "--runtime-dir", str(self.runtime), *args, env=self.env)
-        if check and done.returncode != 0:
-            raise Failure(f"packetctl {' '.join(args)}: status {done.returncode}: {done.stderr.strip()}")
-        return done.stdout if done.returncode == 0 else ""
+    def ask(self, *args: str) -> subprocess.CompletedProcess:
+        return self.execute("/usr/bin/packetctl", "--runtime-dir", str(self.runtime), *args, env=self.env)
 
     def complaints(self, secrets: list[str]) -> list[str]:
         """qemu says by itself that a signal ended what it ran; every other line is the program's."""

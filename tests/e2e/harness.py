@@ -283,6 +283,13 @@ class T:
                 print(f"      (cleaning up {s.namespace}: {e})")
 
 
+def select(cases: list[Case], words: str) -> list[Case]:
+    """For each word the case of exactly that name, else every case that contains it; no word: all."""
+    wanted = [w for w in words.split(",") if w]
+    names = {c.name for c in cases}
+    return [c for c in cases if not wanted or any(w == c.name or (w not in names and w in c.name) for w in wanted)]
+
+
 def run_cases(make_kube: Callable[[Path], Any], build: Path, cases: list[Case], keep: bool = False) -> int:
     """Runs the cases one after the other, prints a line for each and the sum at the end. Returns the exit status."""
     directory = Path(tempfile.mkdtemp(prefix="e2e-"))

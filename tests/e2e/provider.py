@@ -77,9 +77,13 @@ class Provider:
     def log(self) -> Path:
         return self.directory / "provider.log"
 
-    def packetctl(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run([str(self.build / "bin/packetctl"), "--runtime-dir", str(self.runtime), *args],
+    def ask(self, *args: str) -> subprocess.CompletedProcess:
+        """Runs packetctl where this program can be asked."""
+        return subprocess.run([str(self.build / "bin/packetctl"), "--runtime-dir", str(self.runtime), *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, env=self.env)
+
+    def packetctl(self, *args: str, check: bool = True) -> str:
+        done = self.ask(*args)
         if check and done.returncode != 0:
             raise Failure(f"packetctl {' '.join(args)}: status {done.returncode}: {done.stderr.strip()}")
         return done.stdout if done.returncode == 0 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -27,12 +26,12 @@ def proc_status(pid: int) -> dict[str, str]:
 def container_is_restricted(t: T) -> None:
     """Every process is non-root, without capabilities, with no-new-privileges; nothing can be written; there is no shell."""
     p = t.start()
-    for pid in [p.inside[1], *(q["pid"] for q in p.processes())]:
+    for pid in [p.supervisor(), *(q["pid"] for q in p.processes())]:
         s = proc_status(pid)
         t.equal(s["Uid"].split(), [str(USER)] * 4, "user")
         t.equal({s[k].strip("0") for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}, {""}, "capabilities")
         t.equal(s["NoNewPrivs"], "1", "no-new-privileges")
-    mounts = Path(f"/proc/{p.inside[1]}/mountinfo").read_text().splitlines()
+    mounts = Path(f"/proc/{p.supervisor()}/mountinfo").read_text().splitlines()
     t.check(next(m for m in mounts if m.split()[4] == "/").split()[5].startswith("ro"), "the root can be written")
     for shell in ("sh", "bash", "/bin/sh", "busybox"):
         t.check(p.execute(shell, "-c", "true", check=False).returncode != 0, f"there is a {shell}")
@@ -76,7 +75,7 @@ def greedy_worker_in_a_container(t: T) -> None:
         raise Skip("this machine has no cgroup controller for memory")
     with_bad_worker(t)
     p = t.provider
-    who = lambda: {1: p.inside[1], **{q["role"]: q["pid"] for q in p.processes() if q["role"] != "worker"}}
+    who = lambda: {1: p.supervisor(), **{q["role"]: q["pid"] for q in p.processes() if q["role"] != "worker"}}
     before = who()
     s = bad(t, "eat")
     wait_quarantined(t, s)
@@ -115,8 +114,8 @@ def two_replicas(t: T) -> None:
     first, second = two_trees(t, flags=(), packet={"latency_ms": 200})      # with the usual 15, 10 and 2 s
     shoots = make([t.shoot() for _ in range(20)])
     wait_for("some to be done", lambda: states(t, shoots).get("Succeeded", 0) >= 5)
-    first.kill(first.inside[1], signal.SIGKILL)
     begun = time.monotonic()
+    first.kill_supervisor()
     shoots += make([t.shoot() for _ in range(5)])
     wait_leading(second)
     took = time.monotonic() - begun
@@ -126,6 +125,5 @@ def two_replicas(t: T) -> None:
     verify_no_key_twice(t.packet.ledger(), shoots)
     said = one_writer(t, {"first": first, "second": second}, mark)
     print(f"      {t.name}: the other leads {took:.1f} s after the kill; {said}", flush=True)
-    wait_for("the killed one to be gone", lambda: not first.child.alive())
     first.abandon()
     t.provider = None
